@@ -1,0 +1,81 @@
+"""hstssim simulates how a browser handles HTTP Strict Transport Security (RFC 6797).
+
+The public names, each loaded when it is first used. `hstssim.interceptor` is the best place to begin reading.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hstssim.errors import (
+        FormatError,
+        HSTSSimError,
+        InvalidHeader,
+        InvalidHost,
+        InvalidTime,
+        InvalidURL,
+        MissingExtra,
+        PreloadError,
+    )
+    from hstssim.header import Directives, Problem
+    from hstssim.interceptor import Decision, Interceptor, InternalRedirect, Step
+    from hstssim.match import Match
+    from hstssim.preload import PreloadEntry, PreloadList
+    from hstssim.profile import CHROME, RFC6797, Profile, parse_header
+    from hstssim.store import HSTSStore, Ignored, KnownHost, Noted, Removed
+
+_HOMES = {
+    "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidTime InvalidURL MissingExtra "
+    "PreloadError",
+    "header": "Directives Problem",
+    "interceptor": "Decision Interceptor InternalRedirect Step",
+    "match": "Match",
+    "preload": "PreloadEntry PreloadList",
+    "profile": "CHROME RFC6797 Profile parse_header",
+    "store": "HSTSStore Ignored KnownHost Noted Removed",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "CHROME",
+    "RFC6797",
+    "Decision",
+    "Directives",
+    "FormatError",
+    "HSTSSimError",
+    "HSTSStore",
+    "Ignored",
+    "Interceptor",
+    "InternalRedirect",
+    "InvalidHeader",
+    "InvalidHost",
+    "InvalidTime",
+    "InvalidURL",
+    "KnownHost",
+    "Match",
+    "MissingExtra",
+    "Noted",
+    "PreloadEntry",
+    "PreloadError",
+    "PreloadList",
+    "Problem",
+    "Profile",
+    "Removed",
+    "Step",
+    "parse_header",
+]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,114 @@
+"""The one exception tree: what is raised when the caller is at fault.
+
+What a peer does wrong (a bad header, a name that no DNS could hold in a response) is never
+raised from here during normal use; it comes back as a value with a reason.
+
+```
+HSTSSimError
+├── InvalidHeader (ValueError)   .value .code .offset .problems
+├── InvalidHost   (ValueError)   .host
+├── InvalidURL    (ValueError)   .url
+├── InvalidTime   (ValueError)   .text
+├── FormatError   (ValueError)   .format .path .line
+├── PreloadError                 the list is missing, damaged, or of another version
+└── MissingExtra  (ImportError)  names the pip command
+```
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hstssim.header import Problem
+
+
+class HSTSSimError(Exception):
+    """Every exception that this package raises on purpose is one of these."""
+
+
+class InvalidHeader(HSTSSimError, ValueError):
+    """A Strict-Transport-Security field value that the grammar in force refuses.
+
+    `value` is the field value, `problems` all that is wrong with it in order of place;
+    `code` and `offset` (in characters from its start) are those of the first problem that
+    refuses it.
+    """
+
+    def __init__(self, value: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__(value, problems)
+        self.value = value
+        self.problems = problems
+        first = next(problem for problem in problems if problem.refuses)
+        self.code = first.code
+        self.offset = first.offset
+
+    def __str__(self) -> str:
+        first = next(problem for problem in self.problems if problem.refuses)
+        return f"{first.message} (at offset {self.offset} of {_short(self.value)})"
+
+
+class InvalidHost(HSTSSimError, ValueError):
+    """A text that is no host: no browser would take it as the host of a URL."""
+
+    def __init__(self, host: object, requirement: str) -> None:
+        super().__init__(host, requirement)
+        self.host = host
+
+    def __str__(self) -> str:
+        return f"{self.args[1]}; seen {_short(self.host)}"
+
+
+class InvalidURL(HSTSSimError, ValueError):
+    """A text that is no absolute URL by the WHATWG URL standard."""
+
+    def __init__(self, url: object, requirement: str) -> None:
+        super().__init__(url, requirement)
+        self.url = url
+
+    def __str__(self) -> str:
+        return f"{self.args[1]}; seen {_short(self.url)}"
+
+
+class InvalidTime(HSTSSimError, ValueError):
+    """A time that is neither ISO 8601, nor POSIX seconds, nor an offset such as `+30d`."""
+
+    def __init__(self, text: object, requirement: str) -> None:
+        super().__init__(text, requirement)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.args[1]}; seen {_short(self.text)}"
+
+
+class FormatError(HSTSSimError, ValueError):
+    """A state file, or one line of it, that its format does not allow.
+
+    `format` is the format's name (None if it was not recognised), `line` the line number
+    counted from 1 (None where the whole file is meant).
+    """
+
+    def __init__(
+        self, message: str, *, format: str | None = None, path: str = "", line: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.format = format
+        self.path = path
+        self.line = line
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line is not None else self.path
+        return f"{place}: {self.args[0]}" if place else str(self.args[0])
+
+
+class PreloadError(HSTSSimError):
+    """A preload list that is missing, damaged, of another version, or cannot be built."""
+
+
+class MissingExtra(HSTSSimError, ImportError):
+    """A library that is needed for just this is not installed; the message names the command."""
+
+
+def _short(seen: object) -> str:
+    """What was seen, in a form fit for one line of a message."""
+    text = repr(seen)
+    return text if len(text) <= 120 else f"{text[:100]}… ({len(text)} characters)"
