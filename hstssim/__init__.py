@@ -20,20 +20,22 @@ if TYPE_CHECKING:
         PreloadError,
     )
     from hstssim.header import Directives, Problem
-    from hstssim.interceptor import Decision, Interceptor, InternalRedirect, Step
+    from hstssim.interceptor import Decision, Interceptor, Step
     from hstssim.match import Match
     from hstssim.preload import PreloadEntry, PreloadList
     from hstssim.profile import CHROME, RFC6797, Profile, parse_header
+    from hstssim.redirect import InternalRedirect
     from hstssim.store import HSTSStore, Ignored, KnownHost, Noted, Removed
 
 _HOMES = {
     "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidTime InvalidURL MissingExtra "
     "PreloadError",
     "header": "Directives Problem",
-    "interceptor": "Decision Interceptor InternalRedirect Step",
+    "interceptor": "Decision Interceptor Step",
     "match": "Match",
     "preload": "PreloadEntry PreloadList",
     "profile": "CHROME RFC6797 Profile parse_header",
+    "redirect": "InternalRedirect",
     "store": "HSTSStore Ignored KnownHost Noted Removed",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

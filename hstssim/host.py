@@ -50,7 +50,7 @@ def canonical(host: str) -> str:
     if text and _NOT_IN_A_HOST.isdisjoint(text) and (":" not in text or text[0] == "["):
         parsed = whatwg.parse(f"http://{text}/")
         if parsed is not None:
-            return parsed.host
+            return parsed[1]
     raise InvalidHost(host, "a host is a name or an IP address that a URL can hold, and nothing else")
 
 
@@ -64,7 +64,7 @@ def named(host: str) -> str:
         InvalidHost: no browser takes it.
         MissingExtra: it is not ASCII, and ada-url is not installed.
     """
-    if isinstance(host, str) and host.isascii() and _dns_name(lowered := host.lower().removesuffix(".")):
+    if isinstance(host, str) and host.isascii() and _dns_name((lowered := host.lower()).removesuffix(".")):
         return lowered
     return canonical(host)
 

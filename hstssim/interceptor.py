@@ -6,9 +6,8 @@ Here: the decision, its reason, and the internal redirect that shows it. Never h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hstssim import host as hosts
 from hstssim import url as urls
@@ -17,7 +16,9 @@ from hstssim.match import UNKNOWN_HOST, Match, Record
 from hstssim.store import HSTSStore, Ignored, Noted, Removed
 from hstssim.times import iso, span
 
-_field_value = re.compile(r"[\x20-\x7e]+").fullmatch
+if TYPE_CHECKING:
+    from hstssim.redirect import InternalRedirect
+
 _FIELD = ("strict-transport-security", b"strict-transport-security")
 _new = object.__new__
 
@@ -41,63 +42,6 @@ REASONS = {
     UNKNOWN_HOST: "not preloaded and never visited: one visit over HTTPS may change that",
 }
 """Every reason of a decision, by its stable code."""
-
-
-class InternalRedirect(NamedTuple):
-    """The answer that a browser makes up for itself, which no server sent.
-
-    As Chromium synthesises it (net/url_request/redirect_util.cc).
-    """
-
-    status: int
-    reason: str
-    headers: tuple[tuple[str, str], ...]
-    """Name and value, in Chromium's order."""
-
-    @classmethod
-    def to(cls, location: str, *, origin: str | None = None, by: str = "HSTS") -> InternalRedirect:
-        """The redirect to `location` of a request with this Origin header.
-
-        `by` is what Non-Authoritative-Reason says: `HSTS`, `DNS` (an HTTPS record, RFC 9460 §9.5), or
-        `HttpsUpgrades`, which has another reason phrase and no cross-origin fields
-        (chrome/browser/ssl/https_upgrades_interceptor.cc).
-
-        Raises:
-            InvalidURL: `origin` could not stand in a header field.
-        """
-        if by == "HttpsUpgrades":
-            return cls(307, "Temporary Redirect", (("Location", location), ("Non-Authoritative-Reason", by)))
-        headers = [
-            ("Location", location),
-            ("Cross-Origin-Resource-Policy", "Cross-Origin"),
-            ("Non-Authoritative-Reason", by),
-        ]
-        if origin is not None:
-            if not _field_value(origin):
-                raise InvalidURL(origin, "an Origin header is printable ASCII on one line")
-            headers += [
-                ("Access-Control-Allow-Origin", origin),
-                ("Access-Control-Allow-Credentials", "true"),
-            ]
-        return cls(307, "Internal Redirect", tuple(headers))
-
-    @property
-    def status_line(self) -> str:
-        """`HTTP/1.1 307 Internal Redirect`."""
-        return f"HTTP/1.1 {self.status} {self.reason}"
-
-    @property
-    def location(self) -> str:
-        """The URL that it leads to."""
-        return self.headers[0][1]
-
-    def as_dict(self) -> dict[str, object]:
-        """The redirect as `hstssim explain --json` writes it."""
-        return {
-            "status": self.status,
-            "reason": self.reason,
-            "headers": [list(pair) for pair in self.headers],
-        }
 
 
 class Step(NamedTuple):
@@ -157,6 +101,8 @@ class Decision:
         location = self.location
         if location is None or not self._hsts.store.profile.internal_redirect:
             return None
+        from hstssim.redirect import InternalRedirect
+
         return InternalRedirect.to(location, origin=self._origin)
 
     @property
@@ -174,6 +120,8 @@ class Decision:
         if self.by is not None:
             return entries
         text = REASONS[self.reason]
+        if self.reason in ("no-include-subdomains", "negative-entry"):
+            text = f"{text}: {self._passed_over()}"
         return f"{text}; {entries}" if entries else text
 
     def as_dict(self) -> dict[str, object]:
@@ -200,13 +148,25 @@ class Decision:
             return None
         if name not in ("host", "reason", "dynamic", "preload", "steps"):
             raise AttributeError(name)
-        host = urls.parse(self.url).host
+        _, host = urls.parse(self.url)
         self._hsts._look_up(self, host, self._hsts.store.domain(host), None)
         self.reason = ALREADY_HTTPS
         return getattr(self, name)
 
     def __repr__(self) -> str:
         return f"<Decision {self.url} {'upgraded' if self else 'not upgraded'}: {self.message}>"
+
+    def _passed_over(self) -> str:
+        """The nearest entries of the host and its superdomains, none of which covers it."""
+        store = self._hsts.store
+        domain = store.domain(self.host) or ""
+        above = [domain, *hosts.superdomains(domain)]
+        found = [
+            next((f"{name} ({source})" for name in above if name and name in entries), "")
+            for source, entries in (("dynamic", store), ("preload", store.preload))
+            if entries is not None
+        ]
+        return ", ".join(filter(None, found))
 
     def _list_age(self, now: float) -> str:
         preload = self._hsts.store.preload
@@ -295,13 +255,13 @@ class Interceptor:
         """
         if isinstance(headers, Mapping):
             raise TypeError("headers are pairs of name and value: a mapping has joined or lost repeated fields")
-        parsed = urls.parse(url)
-        if parsed.scheme not in ("https", "wss"):
-            return Ignored(parsed.host, "insecure-transport", "a header over plain http counts for nothing (§8.1)")
+        scheme, host = urls.parse(url)
+        if scheme not in ("https", "wss"):
+            return Ignored(host, "insecure-transport", "a header over plain http counts for nothing (§8.1)")
         if not verified:
             message = "the connection's certificate had an error or was not checked (§8.1)"
-            return Ignored(parsed.host, "unverified", message)
-        return self.store.note(parsed.host, [value for name, value in headers if name.lower() in _FIELD])
+            return Ignored(host, "unverified", message)
+        return self.store.note(host, [value for name, value in headers if name.lower() in _FIELD])
 
     def _decide(
         self,
@@ -311,8 +271,10 @@ class Interceptor:
         bypass_hsts: bool,
         steps: list[Step] | None,
     ) -> Decision:
-        if origin is not None and not _field_value(origin):
-            raise InvalidURL(origin, "an Origin header is printable ASCII on one line")
+        if origin is not None:
+            from hstssim.redirect import check_origin
+
+            check_origin(origin)
         try:
             match = urls.plain_http(url)
         except TypeError:

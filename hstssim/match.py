@@ -7,12 +7,21 @@ the preload list, and between browsers, comes in as an argument. Never here: whe
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from hstssim.times import iso
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from hstssim.store import KnownHost
+
+    class Entry(Protocol):
+        """What the walk asks of an entry, dynamic or preload."""
+
+        def match_or_reason(self, congruent: bool) -> Match | str:
+            """The match with the host, or the code of the reason why the entry does not cover it."""
+
 
 Record = Callable[[str, str], None]
 """Is told each domain that was asked for and the result."""
@@ -59,13 +68,6 @@ class Match(NamedTuple):
             values["last_observed"] = iso(self.known.last_observed)
             values["expiry"] = iso(self.known.expiry)
         return values
-
-
-class Entry(Protocol):
-    """What the walk asks of an entry, dynamic or preload."""
-
-    def match_or_reason(self, congruent: bool) -> Match | str:
-        """The match with the host, or the code of the reason why the entry does not cover it."""
 
 
 def walk(

@@ -110,6 +110,8 @@ class PreloadList:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise PreloadError(f"{name}: a preload list must be readable; {reason}") from error
+        if text[-1:] != b"\n":
+            raise PreloadError(f"{name}: the last line of a preload list ends with a newline; seen {text[-20:]!r}")
         opened = PreloadList(head, _whole(name, "entries", head.get("entries", "")), path=name)
         opened._text = text
         opened._body = body
@@ -145,7 +147,7 @@ class PreloadList:
         if date:
             _instant("the list", date)
         if wrong:
-            raise PreloadError("; ".join(wrong))
+            raise PreloadError("\n".join(wrong))
         built = PreloadList(head, len(found))
         built._settle(set(found), found, {name: entry for name, entry in found.items() if _words(entry)})
         return built
@@ -224,8 +226,7 @@ class PreloadList:
             assert self._text is not None
             text = self._text[self._body :].decode("ascii", "replace")
             lines = text.split("\n")
-            if lines.pop():
-                raise PreloadError(f"{self.path}: the last line of a preload list ends with a newline")
+            lines.pop()  # what follows the last newline: nothing
             unusual: dict[str, PreloadEntry | None] = {}
             blank = text.find(" ")
             while blank >= 0:

@@ -41,7 +41,7 @@ class KnownHost(NamedTuple):
         return "no-include-subdomains"
 
 
-class _Expired(NamedTuple):
+class _Expired:
     """Stands for an entry that was just forgotten because its time was over."""
 
     def match_or_reason(self, congruent: bool) -> Match | str:
@@ -55,7 +55,7 @@ class Noted(NamedTuple):
 
     def __repr__(self) -> str:
         subdomains = " includeSubDomains" if self.host.include_subdomains else ""
-        return f"<Noted {self.host.domain}{subdomains}, {span(self.host.expiry - self.host.last_observed)}>"
+        return f"<Noted {self.host.domain}{subdomains}, {span(round(self.host.expiry - self.host.last_observed))}>"
 
 
 class Removed(NamedTuple):

@@ -12,8 +12,8 @@ LAST = 253402300799
 
 _FIRST = -62135596800  # 0001-01-01T00:00:00Z
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
-_OFFSET = re.compile(r"([+-])(\d{1,12})([smhdwy])", re.ASCII)
-_SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
+_OFFSET = r"([+-])([0-9]{1,12})([smhdwy])"
+_SECONDS = r"[0-9]{1,12}(?:[.][0-9]{1,9})?"
 
 
 def iso(instant: float) -> str:
@@ -39,9 +39,9 @@ def parse_instant(text: str, now: float) -> float:
     """
     from datetime import UTC, datetime
 
-    if match := _OFFSET.fullmatch(text):
+    if match := re.fullmatch(_OFFSET, text):
         return now + int(match[1] + match[2]) * _UNITS[match[3]]
-    if _SECONDS.fullmatch(text):
+    if re.fullmatch(_SECONDS, text):
         return float(text)
     try:
         instant = datetime.fromisoformat(text)

@@ -12,7 +12,6 @@ from typing import Literal
 from hstssim import whatwg
 from hstssim.errors import InvalidURL
 from hstssim.host import PLAIN_HOST
-from hstssim.whatwg import Parsed
 
 Port80 = Literal["default", "443"]
 """What an explicit port 80 becomes: it is gone with the default port, or an explicit 443."""
@@ -30,11 +29,12 @@ _plain_whole = re.compile(
     r"((?:/(?![.]|%2[eE])[A-Za-z0-9._~!$%&'()*+,;=:@-]*)*)"
     r"(\?[A-Za-z0-9._~!$%&()*+,;=:@/?-]*)?(#[A-Za-z0-9._~!$%&'()*+,;=:@/?-]*)?"
 ).fullmatch
-_EXPLICIT_80 = re.compile(r"[^:/?#]*:[/\\]*(?:[^/?#\\]*@)?[^/?#\\@]*:0*80(?:[/?#\\]|\Z)")
+_EXPLICIT_80 = r"[^:/?#]*:[/\\]*(?:[^/?#\\]*@)?[^/?#\\@]*:0*80(?:[/?#\\]|\Z)"
 _UNSEEN = {ord(character): None for character in "\t\n\r"}  # WHATWG URL drops them wherever they stand
+_TRIMMED = "".join(map(chr, range(33)))  # and these at both ends
 
 
-def parse(url: str) -> Parsed:
+def parse(url: str) -> tuple[str, str]:
     """The scheme and the canonical host of an absolute URL.
 
     Raises:
@@ -45,7 +45,7 @@ def parse(url: str) -> Parsed:
         raise InvalidURL(url, f"a URL is a str, not {type(url).__name__}")
     match = _plain(url)
     if match is not None:
-        return Parsed(match[1], match[2])
+        return match[1], match[2]
     parsed = whatwg.parse(url)
     if parsed is None:
         raise InvalidURL(url, "an absolute URL that a browser takes is required")
@@ -72,9 +72,9 @@ def upgrade(url: str, *, port_80: Port80 = "default") -> str:
         else:
             port = "" if number in (80, 443) else f":{number}"
         return f"{'https' if url[0] == 'h' else 'wss'}://{host}{port}{path or '/'}{query}{fragment}"
-    scheme = parse(url).scheme
+    scheme, _ = parse(url)
     upgraded = whatwg.with_scheme(url, SECURE.get(scheme, scheme))
-    if port_80 == "443" and scheme in SECURE and _EXPLICIT_80.match(url.strip().translate(_UNSEEN)):
+    if port_80 == "443" and scheme in SECURE and re.match(_EXPLICIT_80, url.strip(_TRIMMED).translate(_UNSEEN)):
         authority = re.match(r"[a-z]+://[^/?#]*", upgraded)
         assert authority is not None
         return f"{authority[0]}:443{upgraded[authority.end() :]}"

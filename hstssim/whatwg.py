@@ -6,27 +6,18 @@ ada-url is the engine in Node; it is imported at the first question. Nothing of 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
 from hstssim.errors import MissingExtra
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ada_url import URL
 
-_AUTHORITY = re.compile(r"(\s*[^:/?#]*:[/\\]*)([^/?#\\]*)", re.DOTALL)
-_SPACE = re.compile(" |%20")
 
+def parse(url: str) -> tuple[str, str] | None:
+    """The scheme and host of an absolute URL, as a browser shows them; None if no browser takes it.
 
-class Parsed(NamedTuple):
-    """What an absolute URL says, in the form that a browser shows."""
-
-    scheme: str
-    host: str
-    """Empty for a URL without one (`mailto:`)."""
-
-
-def parse(url: str) -> Parsed | None:
-    """Parse an absolute URL; None if no browser would.
+    The host is empty for a URL without one (`mailto:`).
 
     Two characters of a host, neither of which any DNS name holds, are treated as Chromium treats them and
     WHATWG does not: a space is taken and shown as `%20`, an asterisk is shown as `%2A` (url_canon_host.cc).
@@ -34,10 +25,11 @@ def parse(url: str) -> Parsed | None:
     Raises:
         MissingExtra: ada-url is not installed.
     """
-    parsed = _url(url) or _url(_spaces_hidden(url))
+    parsed, space, count = _parsed(url)
     if parsed is None:
         return None
-    return Parsed(parsed.protocol[:-1], _spaces_shown(parsed.hostname.replace("*", "%2A")))
+    host: str = parsed.hostname.replace(space, "%20", count).replace("*", "%2A")
+    return parsed.protocol[:-1], host
 
 
 def with_scheme(url: str, scheme: str) -> str:
@@ -49,22 +41,28 @@ def with_scheme(url: str, scheme: str) -> str:
     Raises:
         MissingExtra: ada-url is not installed.
     """
-    parsed = _url(url) or _url(_spaces_hidden(url))
+    parsed, space, count = _parsed(url)
     assert parsed is not None, url
-    parsed.protocol = scheme
-    parsed.pathname = parsed.pathname.replace("|", "%7C")
-    for part in ("username", "password"):
-        setattr(parsed, part, getattr(parsed, part).replace("'", "%27"))
-    return _spaces_shown(str(parsed.href))
+    if parsed.protocol != f"{scheme}:":
+        parsed.protocol = scheme
+    for part, seen, written in (("pathname", "|", "%7C"), ("username", "'", "%27"), ("password", "'", "%27")):
+        text = getattr(parsed, part)
+        if seen in text and parsed.hostname:
+            setattr(parsed, part, text.replace(seen, written))
+    return str(parsed.href).replace(space, "%20", count)
 
 
-def _spaces_hidden(url: str) -> str:
-    begin = _AUTHORITY.match(url)
-    return begin[1] + _SPACE.sub("(20)", begin[2]) + url[begin.end() :] if begin else url
-
-
-def _spaces_shown(text: str) -> str:
-    return text.replace("(20)", "%20")
+def _parsed(url: str) -> tuple[URL | None, str, int]:
+    """The URL, what stands for each space of its authority, and how many of them there are."""
+    space = "(20)"
+    parsed = _url(url)
+    begin = re.match(r"(\s*[^:/?#]*:[/\\]*)([^/?#\\]*)", url) if parsed is None else None
+    if begin is None:
+        return parsed, space, 0
+    while space in url:
+        space = f"({space})"
+    authority, count = re.subn(" |%20", space, begin[2])
+    return _url(begin[1] + authority + url[begin.end() :]), space, count
 
 
 def _url(url: str) -> URL | None:

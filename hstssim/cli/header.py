@@ -1,0 +1,149 @@
+"""`hstssim header`: read Strict-Transport-Security field values, with problems and their places."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from hstssim.cli.options import UsageError, add_profile, command_parser, profile
+from hstssim.cli.terminal import DIM, GREEN, RED, coloured, complain, paint, shown
+from hstssim.errors import InvalidHeader
+from hstssim.header import Directives, Problem
+from hstssim.profile import parse_header
+from hstssim.times import span
+
+_FIELD = re.compile(r"strict-transport-security[ \t]*:(.*)", re.IGNORECASE | re.DOTALL)
+
+
+class _Value(NamedTuple):
+    text: str
+    heeded: bool = True
+    """False for a field after the first of its response, which no browser reads (RFC 6797 §8.1)."""
+
+
+def parser() -> ArgumentParser:
+    """The command's arguments."""
+    made = command_parser(
+        "header",
+        "Read values of the Strict-Transport-Security field as a browser does: what they ask for, and what is\n"
+        "wrong with them at which place.",
+        """\
+exit status: 0 all accepted, 1 some refused (or no such field in a response), 2 usage
+
+examples:
+  hstssim header 'max-age=31536000; includeSubDomains; preload'
+  curl -sI https://example.com/ | hstssim header""",
+    )
+    made.add_argument(
+        "values",
+        metavar="VALUE",
+        nargs="*",
+        help="a field value or a whole line; `-`, or nothing in a pipe, reads stdin, which may be `curl -sI`'s",
+    )
+    add_profile(made)
+    return made
+
+
+def run(arguments: Namespace) -> int:
+    """Read each value; see the parser's text for the exit status."""
+    rules = profile(arguments)
+    inputs = arguments.values
+    if not inputs:
+        if sys.stdin.isatty():
+            raise UsageError("a field value is required; `hstssim header --help` says more")
+        inputs = ["-"]
+    refused = False
+    colour = coloured(sys.stdout)
+    for text in inputs:
+        values = (
+            list(_in_text(sys.stdin.buffer.read().decode("utf-8", "replace")))
+            if text == "-"
+            else [_Value(_bare(text))]
+        )
+        if not values:
+            complain("header", "", "no Strict-Transport-Security field and no value stands in the input")
+            refused = True
+        for value in values:
+            try:
+                directives: Directives | None = parse_header(value.text, profile=rules)
+                problems = directives.problems if directives else ()
+            except InvalidHeader as error:
+                directives, problems = None, error.problems
+                refused = True
+            if arguments.json:
+                print(_json(value, rules.name, directives, problems))
+            else:
+                print("\n".join(_report(value, directives, problems, colour)))
+    return 1 if refused else 0
+
+
+def _bare(text: str) -> str:
+    field = _FIELD.fullmatch(text.strip())
+    return field[1].strip(" \t") if field else text
+
+
+def _in_text(text: str) -> Iterator[_Value]:
+    """The values in a text: of responses their fields, else one a line."""
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    responses = any(_FIELD.fullmatch(line) or line.startswith("HTTP/") for line in lines)
+    if not responses:
+        yield from (_Value(line) for line in lines if line.strip())
+        return
+    fields: list[str] = []
+    for line in lines:
+        if line[:1] in (" ", "\t") and fields:
+            fields[-1] += f" {line.strip()}"  # a folded line (RFC 9112 §5.2)
+        else:
+            fields.append(line)
+    in_response = heeded = False
+    for line in fields:
+        if line.startswith("HTTP/"):
+            in_response, heeded = True, False
+        elif _FIELD.fullmatch(line):
+            yield _Value(_bare(line), heeded=not (in_response and heeded))
+            heeded = True
+
+
+def _report(
+    value: _Value, directives: Directives | None, problems: tuple[Problem, ...], colour: bool
+) -> Iterator[str]:
+    yield shown(value.text)
+    for problem in problems:
+        place = " " * len(shown(value.text[: problem.offset]))
+        yield f"{place}^ {paint(problem.code, RED if problem.refuses else DIM, colour)}: {shown(problem.message)}"
+    if directives is None:
+        yield f"  {paint('refused', RED, colour)}: nothing changes"
+    elif not value.heeded:
+        yield "  not heeded: of several fields in a response only the first counts (RFC 6797 §8.1)"
+    else:
+        accepted = paint("accepted", GREEN, colour)
+        if directives.max_age == 0:
+            yield f"  {accepted}: the host is forgotten"
+        else:
+            subdomains = " and its subdomains" if directives.include_subdomains else ""
+            seconds = directives.max_age
+            yield f"  {accepted}: the host{subdomains} for {seconds} seconds ({span(seconds)})"
+
+
+def _json(value: _Value, profile: str, directives: Directives | None, problems: tuple[Problem, ...]) -> str:
+    import json
+
+    return json.dumps(
+        {
+            "value": value.text,
+            "profile": profile,
+            "accepted": directives is not None,
+            "max_age": directives.max_age if directives else None,
+            "max_age_sent": directives.max_age_sent if directives else None,
+            "include_subdomains": directives.include_subdomains if directives else None,
+            "preload": directives.preload if directives else None,
+            "effect": directives.effect if directives and value.heeded else "ignore",
+            "problems": [
+                {"code": problem.code, "offset": problem.offset, "message": problem.message}
+                for problem in problems
+            ],
+        }
+    )

@@ -1,0 +1,102 @@
+"""The options that commands share, and the interceptor that they ask for."""
+
+from __future__ import annotations
+
+import os
+import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+
+from hstssim.cli.terminal import complain
+from hstssim.errors import FormatError, HSTSSimError
+from hstssim.interceptor import Interceptor
+from hstssim.preload import PreloadList
+from hstssim.profile import PROFILES, Profile
+from hstssim.store import HSTSStore
+
+
+class UsageError(HSTSSimError):
+    """An option that means nothing."""
+
+
+def command_parser(command: str, description: str, epilog: str) -> ArgumentParser:
+    """A parser for one command, with an epilog that keeps its lines."""
+    return ArgumentParser(
+        prog=f"hstssim {command}",
+        description=description,
+        epilog=epilog,
+        formatter_class=lambda prog: RawDescriptionHelpFormatter(prog, width=_width()),
+        allow_abbrev=False,
+    )
+
+
+def _width() -> int:
+    # Left to itself argparse imports shutil to find this out: 2 ms for each start of the program.
+    try:
+        return os.get_terminal_size().columns - 2
+    except OSError:
+        return int(os.environ.get("COLUMNS") or 80) - 2
+
+
+def add_profile(parser: ArgumentParser) -> None:
+    """Add `--profile` and `--json`."""
+    parser.add_argument(
+        "--profile", metavar="NAME", default="chrome", help=f"whose rules: {', '.join(PROFILES)} (chrome)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line (JSON Lines)")
+
+
+def add_knowledge(parser: ArgumentParser) -> None:
+    """Add the options that say what is known of hosts, and when it is."""
+    add_profile(parser)
+    parser.add_argument(
+        "--store", metavar="FILE", help="entries of your own: the HSTS file of curl, wget or wget2 (only read)"
+    )
+    parser.add_argument("--no-preload", action="store_true", help="without the preload list")
+    parser.add_argument("--preload", metavar="FILE", help="another preload list (hstssim preload build)")
+    parser.add_argument(
+        "--at", metavar="TIME", help="as of then: ISO 8601, POSIX seconds, or from now on such as +30d"
+    )
+
+
+def profile(arguments: Namespace) -> Profile:
+    """The profile that was asked for.
+
+    Raises:
+        UsageError: there is none of this name; it lists them.
+    """
+    found = PROFILES.get(arguments.profile)
+    if found is None:
+        raise UsageError(f"--profile is one of {', '.join(PROFILES)}; seen {arguments.profile!r}")
+    return found
+
+
+def interceptor(arguments: Namespace, command: str) -> tuple[Interceptor, bool]:
+    """The interceptor that the options describe, and whether something about them was bad and said so.
+
+    Raises:
+        UsageError, InvalidTime, PreloadError, FormatError: an option that cannot be followed.
+    """
+    clock = None
+    if arguments.at is not None:
+        from hstssim.times import parse_instant
+
+        instant = parse_instant(arguments.at, time.time())
+
+        def clock() -> float:
+            return instant
+
+    if arguments.no_preload:
+        if arguments.preload:
+            raise UsageError("--preload and --no-preload exclude each other")
+        preload = None
+    else:
+        preload = PreloadList.open(arguments.preload) if arguments.preload else PreloadList.bundled()
+    store = HSTSStore(profile=profile(arguments), preload=preload, clock=clock)
+    complaints: list[FormatError] = []
+    if arguments.store:
+        from hstssim.formats import read_into
+
+        complaints = read_into(store, arguments.store)
+        for complaint in complaints:
+            complain(command, "", complaint)
+    return Interceptor(store), bool(complaints)

@@ -1,0 +1,153 @@
+"""Where a preload list is made from: Chromium's JSON, a plain table, or a list's own text.
+
+Here: reading and checking sources. What a list is and how it answers is in `preload.py`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator
+
+from hstssim.errors import PreloadError
+from hstssim.preload import PreloadEntry
+
+# Chromium net/tools/transport_security_state_generator/input_file_parsers.cc.
+_KEYS = frozenset({"name", "policy", "include_subdomains", "mode", "pins"})
+_POLICIES = frozenset(
+    {
+        "test",
+        "public-suffix",
+        "google",
+        "custom",
+        "bulk-legacy",
+        "bulk-18-weeks",
+        "bulk-1-year",
+        "public-suffix-requested",
+    }
+)
+HISTORICAL_KEYS = frozenset(
+    {
+        "include_subdomains_for_pinning",
+        "expect_ct",
+        "expect_ct_report_uri",
+        "expect_staple",
+        "expect_staple_report_uri",
+        "include_subdomains_for_expect_staple",
+    }
+)
+"""Keys that older files have and today's generator refuses."""
+
+_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*+")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
+_FLAGS = {"1": True, "true": True, "0": False, "false": False}
+_MODES = {"force-https": True, "": False}
+_HEADING = re.compile(r"(?:name|host|domain)\b.*\n", re.IGNORECASE)
+
+
+def entries(data: bytes, *, path: str = "", historical: bool = False) -> list[PreloadEntry]:
+    """Read the entries of a source, whichever it is, gzipped or not.
+
+    Chromium's `transport_security_state_static.json` (also base64, as its code browser serves it) is checked as
+    its generator checks it; `historical` lets pass the keys of older files and entries without a policy. A
+    table has a line for each name: the name, then 1 or 0 for include_subdomains (1 if it is missing), then the
+    mode, with tabs, commas or blanks between; or the words of a list's own text.
+
+    Raises:
+        PreloadError: it is none of these; it says each thing that is wrong.
+    """
+    try:
+        if data.startswith(b"\x1f\x8b"):
+            data = gzip.decompress(data)
+        text = data.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise PreloadError(f"{path}: a source is UTF-8 text, gzipped or not; {error}") from None
+    if _BASE64.fullmatch(text):
+        try:
+            unpacked = binascii.a2b_base64(text.encode()).decode("utf-8", "replace")
+        except binascii.Error:
+            unpacked = ""
+        text = unpacked if _is_json(unpacked) else text
+    wrong: list[str] = []
+    read = _from_json(text, historical, wrong) if _is_json(text) else _from_table(text, wrong)
+    found = list(read)
+    if not found and not wrong:
+        wrong.append("no entry at all")
+    if wrong:
+        raise PreloadError("\n".join(f"{path}: {what}" for what in wrong))
+    return found
+
+
+def _is_json(text: str) -> bool:
+    return _without_comments(text[:100_000]).lstrip().startswith(("{", "["))
+
+
+def _without_comments(text: str) -> str:
+    """The text with `//` and `/* */` comments blanked, so that every place in it stays where it was."""
+    return _COMMENT.sub(lambda match: match[1] or re.sub(r"[^\n]", " ", match[0]), text)
+
+
+def _from_json(text: str, historical: bool, wrong: list[str]) -> Iterator[PreloadEntry]:
+    try:
+        top = json.loads(_without_comments(text))
+    except (ValueError, RecursionError) as error:
+        wrong.append(f"JSON is required, comments aside; {error}")
+        return
+    found = top.get("entries") if isinstance(top, dict) else None
+    if not isinstance(found, list):
+        wrong.append("an object with a list `entries` is required")
+        return
+    for number, entry in enumerate(found, 1):
+        problem = _problem(entry, historical)
+        if problem:
+            wrong.append(f"entry {number}: {problem}")
+        else:
+            # As FindBool does, what is no boolean counts as false.
+            yield PreloadEntry(
+                entry["name"], entry.get("include_subdomains") is True, entry.get("mode") == "force-https"
+            )
+
+
+def _problem(entry: object, historical: bool) -> str:
+    """What Chromium's generator would refuse about one entry of the JSON; empty if nothing."""
+    if not isinstance(entry, dict):
+        return f"an object is required; seen {entry!r:.60}"
+    name = entry.get("name")
+    if not isinstance(name, str) or not name:
+        return f"`name` is a string that is not empty; seen {name!r:.60}"
+    odd = entry.keys() - _KEYS - (HISTORICAL_KEYS if historical else frozenset())
+    if odd:
+        return f"{name}: the keys are {', '.join(sorted(_KEYS))}; seen {', '.join(sorted(odd))}"
+    policy = entry.get("policy")
+    if policy not in _POLICIES and not (historical and policy is None):
+        return f"{name}: `policy` is one of {', '.join(sorted(_POLICIES))}; seen {policy!r:.60}"
+    mode = entry.get("mode")
+    if isinstance(mode, str) and mode not in _MODES:
+        return f"{name}: `mode` is force-https or missing; seen {mode!r:.60}"
+    return ""
+
+
+def _from_table(text: str, wrong: list[str]) -> Iterator[PreloadEntry]:
+    body = text[match.end() :] if (match := _HEADING.match(text)) else text
+    skipped = text.count("\n") - body.count("\n")
+    for number, line in enumerate(body.split("\n"), skipped + 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith(("#", "//")):
+            continue
+        name, *fields = (field.strip() for field in re.split(r"[,\t]| +", stripped.replace(", ", ",")))
+        words = set(fields)
+        if words and words <= {"host-only", "off"}:
+            yield PreloadEntry(name, "host-only" not in words, "off" not in words)
+            continue
+        flag = _FLAGS.get(fields[0].lower()) if fields else True
+        mode = _MODES.get(fields[1]) if len(fields) > 1 else True
+        if flag is None or mode is None:
+            wrong.append(
+                f"line {number}: a name, 1 or 0 for include_subdomains, and a mode are required; "
+                f"seen {stripped[:80]!r}"
+            )
+        else:
+            yield PreloadEntry(name, flag, mode)
