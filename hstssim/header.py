@@ -11,15 +11,17 @@ shapes that nearly every server sends; whatever it is not sure of goes to `_scan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from hstssim.errors import InvalidHeader
 
 # RFC 9110 §5.6.2. RFC 6797 borrows `token` from RFC 2616 §2.2, which allows the same characters.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TOKEN = re.compile(_TCHARS)
 # What stands between two semicolons, where a quoted string hides a semicolon (an open one runs to the end).
 _PIECE = re.compile(r'(?:[^";]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))*+', re.DOTALL)
+_PLAIN_UNKNOWN = re.compile(rf'[ \t]*{_TCHARS}[ \t]*(?:=[ \t]*(?:{_TCHARS}|"[ !#-:<-\[\]-~]*")[ \t]*)?')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _FOLD = re.compile(r"\r\n(?=[ \t])")
@@ -108,17 +110,19 @@ def rfc6797(value: str, cap: int | None) -> Directives:
 
 
 def _quick(value: str, cap: int | None) -> Directives | None:
-    """The value if nothing about it is unusual, else None; agrees with `_scan` wherever it answers."""
+    """The value if it is free of the unusual, else None; agrees with `_scan` wherever it answers."""
     max_age = None
     include_subdomains = preload = False
-    for piece in value.split(";"):
+    unknown: tuple[str, ...] = ()
+    pieces = value.split(";")
+    for piece in pieces:
         name, equals, argument = piece.partition("=")
         name = name.strip(" \t").lower()
         if name == "max-age":
             argument = argument.strip(" \t")
-            if max_age is not None or not argument.isdigit() or not argument.isascii():
-                return None
-            if len(argument) > 18:
+            if argument[:1] == '"' == argument[-1:]:
+                argument = argument[1:-1]
+            if max_age is not None or not argument.isdigit() or not argument.isascii() or len(argument) > 18:
                 return None
             max_age = int(argument)
         elif name == "includesubdomains":
@@ -130,10 +134,26 @@ def _quick(value: str, cap: int | None) -> Directives | None:
                 return None
             preload = True
         elif name or equals:
-            return None
+            if name in unknown or not _PLAIN_UNKNOWN.fullmatch(piece):
+                return None
+            unknown += (name,)
     if max_age is None or (cap is not None and max_age > cap):
         return None
-    return Directives(max_age, include_subdomains, preload, max_age)
+    remarks = tuple(_remarks(pieces, unknown)) if unknown else ()
+    return Directives(max_age, include_subdomains, preload, max_age, remarks)
+
+
+def _remarks(pieces: list[str], unknown: tuple[str, ...]) -> Iterator[Problem]:
+    begin = 0
+    for piece in pieces:
+        name = piece.partition("=")[0].strip(" \t")
+        if name.lower() in unknown:
+            yield _unknown(name, begin + len(piece) - len(piece.lstrip(" \t")))
+        begin += len(piece) + 1
+
+
+def _unknown(name: str, offset: int) -> Problem:
+    return Problem("unknown-directive", offset, f"{name} is not known and ignored", False)
 
 
 def _scan(value: str, cap: int | None, *, unique: bool, quoted_text: re.Pattern[str] | None) -> Directives:
@@ -186,9 +206,7 @@ def _scan(value: str, cap: int | None, *, unique: bool, quoted_text: re.Pattern[
             elif key == "preload":
                 preload = True
             else:
-                problems.append(
-                    Problem("unknown-directive", begin, f"{name} is not known and ignored", refuses=False)
-                )
+                problems.append(_unknown(name, begin))
             continue
         if not argument:
             refuse("empty-value", at, f"nothing follows '=' after {name}")
@@ -216,7 +234,7 @@ def _scan(value: str, cap: int | None, *, unique: bool, quoted_text: re.Pattern[
         elif not bare:
             refuse("value-not-token", at, f"{argument!r} is neither a token nor a quoted-string")
         else:
-            problems.append(Problem("unknown-directive", begin, f"{name} is not known and ignored", refuses=False))
+            problems.append(_unknown(name, begin))
 
     if "max-age" not in seen:
         refuse("missing-max-age", len(value), "max-age is required and does not stand here")

@@ -15,7 +15,7 @@ import os
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,6 +54,9 @@ class PreloadEntry(NamedTuple):
         if congruent or self.include_subdomains:
             return Match(self.domain, congruent, self.include_subdomains)
         return "no-include-subdomains"
+
+
+_PLAIN = PreloadEntry("")
 
 
 class PreloadList:
@@ -119,22 +122,34 @@ class PreloadList:
 
     @staticmethod
     def build(
-        entries: Iterable[PreloadEntry],
+        entries: str | bytes | Iterable[PreloadEntry | Mapping[str, object]],
         *,
         version: str = "",
         date: str = "",
         source: str = "",
         licence: str = "",
+        historical: bool = False,
     ) -> PreloadList:
-        """Make a list of entries in any order. `date` is ISO 8601.
+        """Make a list of entries in any order, of mappings as in Chromium's JSON, or of a source's text.
+
+        Args:
+            entries: for the text of a source and its checks see `preload_source.entries`; mappings are
+                checked as if they were `historical`.
+            version: of the browser that ships the list.
+            date: the time from which the list counts its age, ISO 8601.
+            source: where it is from, in words.
+            licence: of the names.
+            historical: lets pass what older JSON files have.
 
         Raises:
-            PreloadError: a name that is not canonical or comes twice (as Chromium's generator checks,
-                transport_security_state_generator.cc), or text that a head cannot hold; it names each.
+            PreloadError: a bad source; a name that is not canonical or comes twice (as Chromium's generator
+                checks, transport_security_state_generator.cc); text that a head cannot hold. It says each.
         """
+        from hstssim import preload_source
+
         found: dict[str, PreloadEntry] = {}
         wrong = []
-        for entry in entries:
+        for entry in preload_source.read(entries, historical=historical):
             if hosts.domain(entry.domain) != entry.domain:
                 wrong.append(f"{entry.domain!r} is not in canonical form (lower case, A-labels, no trailing dot)")
             elif entry.domain in found:
@@ -200,7 +215,7 @@ class PreloadList:
                     return top
             elif domain not in self._unusual and len(host) < 64:
                 return _new(Match, (domain, domain == host, True, None))
-        canonical = _domain(host)
+        canonical = host if last_two is not None and len(host) < 64 else _domain(host)
         found = UNKNOWN_HOST if canonical is None else self.look_up(canonical)
         return found if isinstance(found, Match) else None
 
@@ -213,7 +228,13 @@ class PreloadList:
                 self.load()
         elif record is None:
             first = nearest(domain, names)
-            return walk(first, self._get, nearest_decides, first == domain) if first else UNKNOWN_HOST
+            while first and self._unusual.get(first, _PLAIN) is None:  # no entry, only on the way to some
+                first = nearest(first.partition(".")[2], names)
+            if not first:
+                return UNKNOWN_HOST
+            if first not in self._unusual:
+                return _new(Match, (first, first == domain, True, None))
+            return walk(first, self._get, nearest_decides, first == domain)
         return walk(domain, self._get, nearest_decides, record=record)
 
     def load(self) -> PreloadList:
@@ -222,9 +243,9 @@ class PreloadList:
         Raises:
             PreloadError: the text does not hold what its head says.
         """
-        if self._names is None:
-            assert self._text is not None
-            text = self._text[self._body :].decode("ascii", "replace")
+        mapped = self._text
+        if mapped is not None:
+            text = mapped[self._body :].decode("ascii", "replace")
             lines = text.split("\n")
             lines.pop()  # what follows the last newline: nothing
             unusual: dict[str, PreloadEntry | None] = {}

@@ -10,7 +10,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from hstssim.errors import PreloadError
 from hstssim.preload import PreloadEntry
@@ -64,7 +64,7 @@ def entries(data: bytes, *, path: str = "", historical: bool = False) -> list[Pr
             data = gzip.decompress(data)
         text = data.decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise PreloadError(f"{path}: a source is UTF-8 text, gzipped or not; {error}") from None
+        raise PreloadError(f"{path or 'the source'}: UTF-8 text, gzipped or not, is required; {error}") from None
     if _BASE64.fullmatch(text):
         try:
             unpacked = binascii.a2b_base64(text.encode()).decode("utf-8", "replace")
@@ -77,8 +77,34 @@ def entries(data: bytes, *, path: str = "", historical: bool = False) -> list[Pr
     if not found and not wrong:
         wrong.append("no entry at all")
     if wrong:
-        raise PreloadError("\n".join(f"{path}: {what}" for what in wrong))
+        raise PreloadError("\n".join(f"{path}: {what}" if path else what for what in wrong))
     return found
+
+
+def read(
+    given: str | bytes | Iterable[PreloadEntry | Mapping[str, object]], *, historical: bool = False
+) -> Iterator[PreloadEntry]:
+    """The entries that `PreloadList.build` is given in one form or another.
+
+    Raises:
+        PreloadError: one of them is bad; it says each.
+    """
+    if isinstance(given, str | bytes):
+        yield from entries(given.encode() if isinstance(given, str) else given, historical=historical)
+        return
+    wrong: list[str] = []
+    for number, entry in enumerate(given, 1):
+        if isinstance(entry, PreloadEntry):
+            yield entry
+        else:
+            yield from _entry(number, entry, True, wrong)
+    if wrong:
+        raise PreloadError("\n".join(wrong))
+
+
+def is_chromium_json(data: bytes) -> bool:
+    """Whether a source is JSON, which for a preload list means Chromium's."""
+    return _is_json(data[:100_000].decode("utf-8-sig", "replace"))
 
 
 def _is_json(text: str) -> bool:
@@ -101,19 +127,22 @@ def _from_json(text: str, historical: bool, wrong: list[str]) -> Iterator[Preloa
         wrong.append("an object with a list `entries` is required")
         return
     for number, entry in enumerate(found, 1):
-        problem = _problem(entry, historical)
-        if problem:
-            wrong.append(f"entry {number}: {problem}")
-        else:
-            # As FindBool does, what is no boolean counts as false.
-            yield PreloadEntry(
-                entry["name"], entry.get("include_subdomains") is True, entry.get("mode") == "force-https"
-            )
+        yield from _entry(number, entry, historical, wrong)
+
+
+def _entry(number: int, entry: object, historical: bool, wrong: list[str]) -> Iterator[PreloadEntry]:
+    problem = _problem(entry, historical)
+    if problem:
+        wrong.append(f"entry {number}: {problem}")
+    elif isinstance(entry, Mapping):
+        # As FindBool does, what is no boolean counts as false.
+        force_https = entry.get("mode") == "force-https"
+        yield PreloadEntry(entry["name"], entry.get("include_subdomains") is True, force_https)
 
 
 def _problem(entry: object, historical: bool) -> str:
     """What Chromium's generator would refuse about one entry of the JSON; empty if nothing."""
-    if not isinstance(entry, dict):
+    if not isinstance(entry, Mapping):
         return f"an object is required; seen {entry!r:.60}"
     name = entry.get("name")
     if not isinstance(name, str) or not name:

@@ -39,6 +39,8 @@ def parse_instant(text: str, now: float) -> float:
     """
     from datetime import UTC, datetime
 
+    if not isinstance(text, str):
+        raise InvalidTime(text, f"a time is a str, not {type(text).__name__}")
     if match := re.fullmatch(_OFFSET, text):
         return now + int(match[1] + match[2]) * _UNITS[match[3]]
     if re.fullmatch(_SECONDS, text):

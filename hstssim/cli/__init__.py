@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 COMMANDS = {
     "query": "would a browser upgrade these hosts or URLs, by which entry, until when",
@@ -25,6 +26,24 @@ USAGE = 2
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give its exit status; `arguments` are those of the process by default."""
     words = sys.argv[1:] if arguments is None else arguments
+    _prepare_streams()
+    try:
+        status = _main(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone (`| head`), which is no fault: end quietly.
+        _discard_output()
+        return 141  # as a shell shows a program that SIGPIPE ended
+    except OSError as error:
+        _discard_output()
+        print(f"hstssim: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _main(words: list[str]) -> int:
     command = words[0] if words else ""
     if command in ("-h", "--help", "help"):
         print(_overview())
@@ -35,17 +54,25 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"hstssim {__version__}")
         return 0
     if command not in COMMANDS:
-        said = f"hstssim: there is no command {command!r}" if command else "hstssim: a command is required"
-        print(f"{said}; {_nearest(command)}", file=sys.stderr)
+        said = f"there is no command {command!r}" if command else "a command is required"
+        print(f"hstssim: {said}; {_nearest(command)}", file=sys.stderr)
         return USAGE
-    try:
-        return _run(command, words[1:])
-    except BrokenPipeError:
-        # Whoever read the output has gone (`| head`), which is no fault: end quietly.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as a shell shows a program that SIGPIPE ended
-    except KeyboardInterrupt:
-        return 130
+    return _run(command, words[1:])
+
+
+def _prepare_streams() -> None:
+    """See that printing cannot fail for a closed stream or a character that its encoding lacks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Let what is still unwritten go nowhere, or Python complains of it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(command: str, words: list[str]) -> int:
@@ -55,7 +82,6 @@ def _run(command: str, words: list[str]) -> int:
     gc.freeze()  # what was imported stays: the collector need not go through it again, nor at the end (3 ms)
     try:
         status: int = module.run(module.parser().parse_args(words))
-        sys.stdout.flush()
     except HSTSSimError as error:
         print(f"hstssim {command}: {error}", file=sys.stderr)
         return USAGE

@@ -41,7 +41,7 @@ def parser() -> ArgumentParser:
         "--date", metavar="TIME", default="", help="the time from which it counts its age, ISO 8601"
     )
     build.add_argument("--source-text", metavar="TEXT", default="", help="where it is from, in words")
-    build.add_argument("--licence", metavar="TEXT", default=_CHROMIUM_LICENCE, help="of the names")
+    build.add_argument("--licence", metavar="TEXT", help="of the names (Chromium's for Chromium's JSON)")
     build.add_argument(
         "--historical",
         action="store_true",
@@ -114,7 +114,7 @@ def _sha256(listed: PreloadList) -> str:
 
 
 def _build(arguments: Namespace) -> int:
-    from hstssim.preload_source import entries
+    from hstssim.preload_source import entries, is_chromium_json
 
     path = "stdin" if arguments.source == "-" else arguments.source
     try:
@@ -123,12 +123,15 @@ def _build(arguments: Namespace) -> int:
         else:
             with open(path, "rb") as file:
                 data = file.read()
+        licence = arguments.licence
+        if licence is None:
+            licence = _CHROMIUM_LICENCE if is_chromium_json(data) else ""
         built = PreloadList.build(
             entries(data, path=path, historical=arguments.historical),
             version=arguments.version,
             date=arguments.date,
             source=arguments.source_text,
-            licence=arguments.licence,
+            licence=licence,
         )
         if arguments.output == "-":
             sys.stdout.write(built.as_text())

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+RESPONSES = b"""HTTP/1.1 301 Moved Permanently\r
+Location: https://example.com/\r
+\r
+HTTP/2 200\r
+server: x\r
+strict-transport-security: max-age=5;\r
+  includeSubDomains\r
+Strict-Transport-Security: max-age=6\r
+\r
+"""
+
+
+def test_problems_stand_under_their_place(run: Run) -> None:
+    ran = run("header", "max-age=1; max-age=2", "foo=")
+    assert ran.status == 1
+    assert ran.lines == [
+        "max-age=1; max-age=2",
+        "           ^ repeated-directive: max-age stands here a second time",
+        "  refused: nothing changes",
+        "foo=",
+        "    ^ empty-value: nothing follows '=' after foo",
+        "    ^ missing-max-age: max-age is required and does not stand here",
+        "  refused: nothing changes",
+    ]
+
+
+def test_json_says_what_the_value_asks_for(run: Run) -> None:
+    capped, gone, refused = run("header", "--json", "max-age=99999999; preload", "max-age=0", "max-age=x").objects
+    assert capped == {
+        "value": "max-age=99999999; preload",
+        "profile": "chrome",
+        "accepted": True,
+        "max_age": 31_536_000,
+        "max_age_sent": 99_999_999,
+        "include_subdomains": False,
+        "preload": True,
+        "effect": "set",
+        "problems": [
+            {
+                "code": "max-age-over-cap",
+                "offset": 8,
+                "message": "99999999 seconds count as 31536000, the most this browser remembers",
+            }
+        ],
+    }
+    assert gone["effect"] == "delete"
+    assert (refused["accepted"], refused["max_age"], refused["effect"]) == (False, None, "ignore")
+    assert refused["problems"][0]["code"] == "max-age-not-digits"
+    assert refused["problems"][0]["offset"] == 8
+
+
+def test_the_profile_decides(run: Run) -> None:
+    assert run("header", "max-age=1; a; a").status == 0
+    assert run("header", "--profile", "rfc6797", "max-age=1; a; a").status == 1
+
+
+def test_a_whole_line_is_taken_for_its_value(run: Run) -> None:
+    assert run("header", "Strict-Transport-Security: max-age=1").lines[0] == "max-age=1"
+
+
+def test_of_a_response_only_the_first_field_is_heeded(run: Run) -> None:
+    first, second = run("header", "--json", stdin=RESPONSES).objects
+    assert first["value"] == "max-age=5; includeSubDomains"
+    assert first["effect"] == "set"
+    assert second["effect"] == "ignore"
+    assert "only the first counts" in run("header", "-", stdin=RESPONSES).out
+
+
+def test_a_response_without_the_field_is_said_so(run: Run) -> None:
+    ran = run("header", stdin=b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n")
+    assert ran.status == 1
+    assert ran.out == ""
+    assert len(ran.complaints) == 1
+
+
+def test_values_come_one_a_line(run: Run) -> None:
+    assert [told["accepted"] for told in run("header", "--json", stdin=b"max-age=1\n\nx\n").objects] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("value", ["\x00\x1b[2J", "max-age=1\nmax-age=2", "é" * 10, "\udcff"], ids=ascii)
+def test_any_value_is_read_and_printed_on_its_line(run: Run, value: str) -> None:
+    ran = run("header", value)
+    assert ran.status == 1
+    assert "\x1b" not in ran.out
+    assert ran.err == ""
