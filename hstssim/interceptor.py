@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hstssim import host as hosts
 from hstssim import url as urls
-from hstssim.errors import InvalidURL
+from hstssim.errors import HSTSSimError, InvalidURL
 from hstssim.match import UNKNOWN_HOST, Match, Record
 from hstssim.store import HSTSStore, Ignored, Noted, Removed
 from hstssim.times import iso, span
@@ -154,7 +154,11 @@ class Decision:
         return getattr(self, name)
 
     def __repr__(self) -> str:
-        return f"<Decision {self.url} {'upgraded' if self else 'not upgraded'}: {self.message}>"
+        try:
+            message = self.message
+        except HSTSSimError as error:  # an https URL that no browser takes is found out only now
+            message = str(error)
+        return f"<Decision {self.url} {'upgraded' if self else 'not upgraded'}: {message}>"
 
     def _passed_over(self) -> str:
         """The nearest entries of the host and its superdomains, none of which covers it."""
@@ -207,14 +211,17 @@ class Interceptor:
 
         Raises:
             InvalidURL: no browser takes `url`; or `origin` could not stand in a header field. Of an https
-                URL that is found out when its host is asked for.
+                URL neither matters until its host is asked for.
             MissingExtra: `url` is not plain, and ada-url is not installed.
         """
-        if url[:8] == "https://":
-            later: Decision = _new(Decision)
-            later._hsts = self
-            later.url = url
-            return later
+        try:
+            if url[:8] == "https://":
+                later: Decision = _new(Decision)
+                later._hsts = self
+                later.url = url
+                return later
+        except TypeError:
+            raise _not_a_str(url) from None
         return self._decide(url, origin, top_level_navigation, bypass_hsts, None)
 
     def explain(
@@ -278,7 +285,7 @@ class Interceptor:
         try:
             match = urls.plain_http(url)
         except TypeError:
-            raise InvalidURL(url, f"a URL is a str, not {type(url).__name__}") from None
+            raise _not_a_str(url) from None
         decision: Decision = _new(Decision)
         decision._hsts = self
         decision._origin = origin
@@ -361,6 +368,10 @@ class Interceptor:
             return
         decision.reason = reason
         decision.by = None
+
+
+def _not_a_str(url: object) -> InvalidURL:
+    return InvalidURL(url, f"a URL is a str, not {type(url).__name__}")
 
 
 def _recorder(steps: list[Step], source: str) -> Record:

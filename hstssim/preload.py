@@ -17,7 +17,7 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hstssim import host as hosts
 from hstssim.errors import InvalidHost, PreloadError
@@ -156,11 +156,12 @@ class PreloadList:
                 wrong.append(f"{entry.domain} comes twice")
             found[entry.domain] = entry
         head = {"version": version, "date": date, "source": source, "licence": licence}
+        head = {key: value.strip() for key, value in head.items()}
         for key, value in head.items():
             if not (value.isascii() and (value.isprintable() or not value)):
                 wrong.append(f"{key} is printable ASCII on one line, not {value!r}")
-        if date:
-            _instant("the list", date)
+        if head["date"]:
+            _instant("the list", head["date"])
         if wrong:
             raise PreloadError("\n".join(wrong))
         built = PreloadList(head, len(found))
@@ -279,6 +280,10 @@ class PreloadList:
         """What the list says of itself: version, date, source, licence; empty where it is silent."""
         return {"version": self.version, "date": self._date, "source": self.source, "licence": self.licence}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens the same file, or makes the same list.
+        return (PreloadList.open, (self.path,)) if self.path else (_rebuilt, (list(self), self.head()))
+
     def __len__(self) -> int:
         return self._count
 
@@ -336,6 +341,10 @@ class PreloadList:
         return None
 
 
+def _rebuilt(entries: list[PreloadEntry], head: dict[str, str]) -> PreloadList:
+    return PreloadList.build(entries, **head)  # type: ignore[arg-type]
+
+
 def _domain(host: str) -> str | None:
     """The domain by which the list knows a host as received; None if it is no host."""
     try:
@@ -350,7 +359,7 @@ def _checked_head(path: str, read: Callable[[int], bytes | None]) -> tuple[dict[
     """Read a list to its end and check it; gives what its head says and where its names begin."""
     start = read(_CHUNK) or b""
     if not start.startswith(_MAGIC):
-        seen = start.split(b"\n", 1)[0][:60].decode("ascii", "backslashreplace")
+        seen = start.split(b"\n", 1)[0][:60].decode("latin-1")
         raise PreloadError(f"{path}: a preload list begins with {_MAGIC.decode().strip()!r}; seen {seen!r}")
     checked = start.find(b"\n", len(_MAGIC)) + 1
     declared = start[len(_MAGIC) : checked].removeprefix(_CRC).strip().decode("ascii", "replace")

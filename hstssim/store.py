@@ -166,7 +166,7 @@ class HSTSStore:
 
         Raises:
             InvalidHost: no name that DNS could hold.
-            InvalidTime: a time that is no number.
+            InvalidTime: a time that is no number, or a `last_observed` that is infinite.
         """
         domain = self._domain_of_entry(host)
         if domain is None:
@@ -174,9 +174,8 @@ class HSTSStore:
         now = self.now()
         expiry = now + ADDED_BY_HAND if expiry is None else expiry
         last_observed = now if last_observed is None else last_observed
-        for instant in (expiry, last_observed):
-            if math.isnan(instant):
-                raise InvalidTime(instant, "a time is a number of POSIX seconds")
+        if math.isnan(expiry) or not math.isfinite(last_observed):
+            raise InvalidTime((last_observed, expiry), "times are POSIX seconds; only the expiry may be infinite")
         return self._put(domain, include_subdomains, last_observed, expiry)
 
     def remove(self, host: str) -> bool:

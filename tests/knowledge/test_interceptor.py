@@ -137,6 +137,17 @@ def test_localhost_is_exempt_where_nothing_is_known_of_it_too(host: str) -> None
     assert Interceptor(HSTSStore(profile=RFC6797)).request(f"http://{host}/").reason == "unknown-host"
 
 
+@pytest.mark.parametrize("url", ["http://10.0.0.1/", "http://10.1:80/", "http://9.9.0.1/"])
+def test_an_entry_for_an_address_is_obeyed_where_the_profile_says_so(url: str) -> None:
+    store = HSTSStore(preload=PreloadList.build([PreloadEntry("10.0.0.1")]))
+    store.add("0.1", include_subdomains=True)
+    hsts = Interceptor(store)
+    assert hsts.request(url).upgraded
+    store.profile = CHROME.replace(ip_addresses_match=False)
+    decision = hsts.request(url)
+    assert (decision.reason, decision.dynamic, decision.preload) == ("ip-address", None, None)
+
+
 LIMITS = {
     "below the limit": ({"preload_max_age_days": 101}, "http://x.app/", "preload"),
     "at the limit": ({"preload_max_age_days": 100}, "http://x.app/", None),
@@ -485,3 +496,22 @@ def test_values_survive_copying(value: object) -> None:
     for again in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301
         assert again == value
         assert type(again) is type(value)
+
+
+def test_what_is_no_str_is_an_invalid_url_at_once() -> None:
+    for url in (None, b"https://github.com/", b"http://github.com/", 7):
+        with pytest.raises(InvalidURL, match="a URL is a str"):
+            Interceptor(HSTSStore()).request(url)  # type: ignore[arg-type]
+
+
+def test_the_repr_of_a_decision_never_raises() -> None:
+    assert "not upgraded" in repr(Interceptor(HSTSStore()).request("https://[/"))
+
+
+def test_decisions_stores_and_lists_can_be_pickled() -> None:
+    for preload in (PreloadList.bundled(), PreloadList.build("a.test 0\n", version="3")):
+        decision = Interceptor(HSTSStore(preload=preload)).request(f"http://{next(iter(preload)).domain}/")
+        again = pickle.loads(pickle.dumps(decision))  # noqa: S301 - our own
+        assert again.upgraded
+        assert again.as_dict() == decision.as_dict()
+        assert copy.deepcopy(preload).as_text() == preload.as_text()

@@ -254,10 +254,13 @@ def test_any_text_is_asked_for_without_an_error(host: str) -> None:
     built.get(host)
 
 
-def test_a_list_that_is_asked_often_answers_on_as_before(on_disk: PreloadList) -> None:
+def test_a_list_that_is_asked_often_loads_itself_and_answers_on_as_before(on_disk: PreloadList) -> None:
+    on_disk.match("x.app")
+    assert on_disk._names is None
     for host, expected in list(MATCHES.items()) * 3:
         found = on_disk.match(host)
         assert (found and (found.domain, found.congruent)) == expected
+    assert on_disk._names is not None
 
 
 def test_threads_share_a_list_from_its_first_question(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -40,6 +42,21 @@ INSTANTS = {
 @pytest.mark.parametrize(("text", "instant"), INSTANTS.items(), ids=INSTANTS)
 def test_an_instant_is_read(text: str, instant: float) -> None:
     assert parse_instant(text, NOW) == instant
+
+
+@pytest.fixture
+def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "EST5EDT")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_a_time_that_names_no_zone_is_utc_wherever_it_is_read() -> None:
+    assert parse_instant("2027-01-31T12:00", NOW) == 1_801_396_800
+    assert iso(1_801_396_800) == "2027-01-31T12:00:00Z"
 
 
 @pytest.mark.parametrize(
