@@ -167,7 +167,10 @@ class Decision:
         above = [domain, *hosts.superdomains(domain)]
         found = [
             next((f"{name} ({source})" for name in above if name and name in entries), "")
-            for source, entries in (("dynamic", store), ("preload", store.preload))
+            for source, entries in (
+                ("dynamic", store),
+                (f"preload, where the {store.profile.preload_decides} decides", store.preload),
+            )
             if entries is not None
         ]
         return ", ".join(filter(None, found))

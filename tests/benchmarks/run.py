@@ -76,6 +76,19 @@ kept = {}
 print(private() - before)
 """
 
+# On Linux a child's peak begins at the size of the process that starts it, so a small one does.
+LAUNCHER = """
+import os, sys, time
+stdin, *command = sys.argv[1:]
+streams = [(os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0)]
+streams += [(os.POSIX_SPAWN_OPEN, output, os.devnull, os.O_WRONLY, 0) for output in (1, 2)]
+begin = time.perf_counter()
+child = os.posix_spawn(command[0], command, os.environ, file_actions=streams)
+used = os.wait4(child, 0)[2]
+wall = time.perf_counter() - begin
+print(used.ru_utime + used.ru_stime, wall, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
 
 class Row(NamedTuple):
     name: str
@@ -172,14 +185,16 @@ def field_values(shapes: tuple[str, ...]) -> Iterator[str]:
     return (shapes[number % len(shapes)].format(number) for number in count(86_400))
 
 
-def shuffled_names() -> list[bytes]:
-    names = [entry.domain.encode() for entry in PreloadList.bundled()]
+def listed_names() -> list[bytes]:
+    """Names of the list in a fixed random order, but those below which a host would be taken for an address."""
+    with open(PreloadList.bundled().path, "rb") as file:
+        names = [line.split()[0] for line in file if line[:1] != b"#" and b".1\n" not in line]
     random.Random(0).shuffle(names)
     return names
 
 
 def look_ups(size: int) -> Iterator[Row]:
-    names = shuffled_names()
+    names = listed_names()
     match = PreloadList.bundled().load().match
     own = seconds(match, rounds(mixed_hosts(names, "a"), size))
     three = seconds(match, rounds(deep_hosts(names, 3), size))
@@ -198,7 +213,7 @@ def requests(size: int, unit: float) -> Iterator[Row]:
     dynamic = [b"known-%x.example" % number for number in range(10_000)]
     for number, name in enumerate(dynamic):
         store.add(name.decode(), include_subdomains=number % 2 == 0)
-    names = random.Random(1).sample([*shuffled_names()[:10_000], *dynamic], 20_000)
+    names = random.Random(1).sample([*listed_names()[:10_000], *dynamic], 20_000)
     request = Interceptor(store).request
 
     def urls(scheme: str) -> Iterator[str]:
@@ -247,15 +262,9 @@ def list_costs() -> Iterator[Row]:
 
 
 def usage(command: list[str], stdin: str = os.devnull) -> Usage:
-    streams = [
-        (os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-    ]
-    begin = time.perf_counter()
-    child = os.posix_spawn(command[0], command, ENVIRONMENT, file_actions=streams)
-    used = os.wait4(child, 0)[2]
-    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Usage(used.ru_utime + used.ru_stime, time.perf_counter() - begin, peak)
+    launch = [sys.executable, "-I", "-S", "-c", LAUNCHER, stdin, *command]
+    said = subprocess.run(launch, env=ENVIRONMENT, stdout=subprocess.PIPE, check=True).stdout.split()
+    return Usage(float(said[0]), float(said[1]), int(said[2]))
 
 
 def command_line() -> list[str]:
@@ -292,9 +301,7 @@ def whole_process(query: list[str], each: int) -> Iterator[Row]:
 
 
 def many_hosts(query: list[str], size: int) -> Iterator[Row]:
-    """Runs before this process grows: a child's peak begins at the size of the process that starts it."""
-    names = [line.split()[0] for line in open_text() if not line.startswith(b"#")]
-    random.Random(0).shuffle(names)
+    names = listed_names()
     used = []
     for number in (size, 10 * size):
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
@@ -308,11 +315,6 @@ def many_hosts(query: list[str], size: int) -> Iterator[Row]:
     yield Row(f"  peak memory, {size:,} hosts", few.peak / 1e6, "MB")
     row = Row(f"  peak memory, {10 * size:,} hosts", many.peak / 1e6, "MB", many.peak / few.peak)
     yield row.judged(most=1.1, of="a tenth of them")
-
-
-def open_text() -> list[bytes]:
-    with open(PreloadList.bundled().path, "rb") as file:
-        return file.read().splitlines()
 
 
 # The table

@@ -22,7 +22,11 @@ TABLE = [
     ("github.com/login", "upgraded to https://github.com/login", "congruent match github.com"),
     ("http://GitHub.com:8080/a b?c#d", "upgraded to https://github.com:8080/a%20b?c#d", "congruent match"),
     ("ws://github.com/", "upgraded to wss://github.com/", "congruent match github.com"),
-    ("x.www.figma.com", "not upgraded", "without includeSubDomains: www.figma.com (preload)"),
+    (
+        "x.www.figma.com",
+        "not upgraded",
+        "without includeSubDomains: www.figma.com (preload, where the nearest entry decides)",
+    ),
     ("google.com", "not upgraded", "not preloaded and never visited"),
     ("bücher.de", "not upgraded", "not preloaded and never visited"),
     ("127.0.0.1", "not upgraded", "an IP address"),

@@ -311,7 +311,7 @@ def test_the_reason_is_that_of_the_nearest_entry(hsts: Interceptor, clock: Clock
 
 def test_what_covers_nothing_here_is_named_in_the_message(hsts: Interceptor) -> None:
     assert "only.test (dynamic)" in hsts.request("http://a.b.only.test/").message
-    assert "alone.test (preload)" in hsts.request("http://a.alone.test/").message
+    assert "alone.test (preload, where the nearest entry decides)" in hsts.request("http://a.alone.test/").message
 
 
 def test_any_preload_entry_that_covers_the_host_suffices_by_the_rfc(store: HSTSStore) -> None:
