@@ -5,7 +5,7 @@ raised from here during normal use; it comes back as a value with a reason.
 
 ```
 HSTSSimError
-├── InvalidHeader (ValueError)   .value .code .offset .problems
+├── InvalidHeader (ValueError)   .value .code .offset .rule .problems
 ├── InvalidHost   (ValueError)   .host
 ├── InvalidURL    (ValueError)   .url
 ├── InvalidTime   (ValueError)   .text
@@ -30,7 +30,7 @@ class InvalidHeader(HSTSSimError, ValueError):
     """A Strict-Transport-Security field value that the grammar in force refuses.
 
     `value` is the field value, `problems` all that is wrong with it in order of place;
-    `code` and `offset` (in characters from its start) are those of the first problem that
+    `code`, `offset` (in characters from its start) and `rule` are those of the first problem that
     refuses it.
     """
 
@@ -41,10 +41,11 @@ class InvalidHeader(HSTSSimError, ValueError):
         first = next(problem for problem in problems if problem.refuses)
         self.code = first.code
         self.offset = first.offset
+        self.rule = first.rule
 
     def __str__(self) -> str:
         first = next(problem for problem in self.problems if problem.refuses)
-        return f"{first.message} (at offset {self.offset} of {_short(self.value)})"
+        return f"{first.message} (at offset {self.offset} of {short(self.value)})"
 
 
 class InvalidHost(HSTSSimError, ValueError):
@@ -55,7 +56,7 @@ class InvalidHost(HSTSSimError, ValueError):
         self.host = host
 
     def __str__(self) -> str:
-        return f"{self.args[1]}; seen {_short(self.host)}"
+        return f"{self.args[1]}; seen {short(self.host)}"
 
 
 class InvalidURL(HSTSSimError, ValueError):
@@ -66,7 +67,7 @@ class InvalidURL(HSTSSimError, ValueError):
         self.url = url
 
     def __str__(self) -> str:
-        return f"{self.args[1]}; seen {_short(self.url)}"
+        return f"{self.args[1]}; seen {short(self.url)}"
 
 
 class InvalidTime(HSTSSimError, ValueError):
@@ -77,7 +78,7 @@ class InvalidTime(HSTSSimError, ValueError):
         self.text = text
 
     def __str__(self) -> str:
-        return f"{self.args[1]}; seen {_short(self.text)}"
+        return f"{self.args[1]}; seen {short(self.text)}"
 
 
 class FormatError(HSTSSimError, ValueError):
@@ -108,7 +109,7 @@ class MissingExtra(HSTSSimError, ImportError):
     """A library that is needed for just this is not installed; the message names the command."""
 
 
-def _short(seen: object) -> str:
+def short(seen: object) -> str:
     """What was seen, in a form fit for one line of a message."""
     text = repr(seen)
     return text if len(text) <= 120 else f"{text[:100]}… ({len(text)} characters)"

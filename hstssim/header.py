@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from hstssim.errors import InvalidHeader
+from hstssim.errors import InvalidHeader, short
 
 # RFC 9110 §5.6.2. RFC 6797 borrows `token` from RFC 2616 §2.2, which allows the same characters.
 _TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -28,6 +28,7 @@ _FOLD = re.compile(r"\r\n(?=[ \t])")
 # RFC 2616 §2.2: TEXT is any octet but control characters; a quoted pair escapes any US-ASCII character.
 _RFC_QUOTED_TEXT = re.compile(r"(?:[^\x00-\x08\x0a-\x1f\x7f\\]|\\[\x00-\x7f])*")
 
+_FEW = 8  # directives that are not known, before `_scan`, which keeps them in a set, is quicker
 _MAX_DIGITS = 4300  # what int() reads by default (sys.int_info); a longer number stands at the largest of these
 MAX_AGE_LIMIT = 10**_MAX_DIGITS - 1
 
@@ -137,6 +138,8 @@ def _quick(value: str, cap: int | None) -> Directives | None:
             if name in unknown or not _PLAIN_UNKNOWN.fullmatch(piece):
                 return None
             unknown += (name,)
+            if len(unknown) > _FEW:
+                return None
     if max_age is None or (cap is not None and max_age > cap):
         return None
     remarks = tuple(_remarks(pieces, unknown)) if unknown else ()
@@ -153,7 +156,7 @@ def _remarks(pieces: list[str], unknown: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def _unknown(name: str, offset: int) -> Problem:
-    return Problem("unknown-directive", offset, f"{name} is not known and ignored", False)
+    return Problem("unknown-directive", offset, f"{_cut(name)} is not known and ignored", False)
 
 
 def _scan(value: str, cap: int | None, *, unique: bool, quoted_text: re.Pattern[str] | None) -> Directives:
@@ -188,11 +191,11 @@ def _scan(value: str, cap: int | None, *, unique: bool, quoted_text: re.Pattern[
             refuse("empty-name", begin, "a directive begins with its name, not with '='")
             continue
         if not _TOKEN.fullmatch(name):
-            refuse("name-not-token", begin, f"{name!r} is not a token")
+            refuse("name-not-token", begin, f"{short(name)} is not a token")
             continue
         key = name.lower()
         if key in seen and (unique or key in ("max-age", "includesubdomains")):
-            refuse("repeated-directive", begin, f"{name} stands here a second time")
+            refuse("repeated-directive", begin, f"{_cut(name)} stands here a second time")
             continue
         seen.add(key)
         if key == "includesubdomains":
@@ -209,30 +212,30 @@ def _scan(value: str, cap: int | None, *, unique: bool, quoted_text: re.Pattern[
                 problems.append(_unknown(name, begin))
             continue
         if not argument:
-            refuse("empty-value", at, f"nothing follows '=' after {name}")
+            refuse("empty-value", at, f"nothing follows '=' after {_cut(name)}")
             continue
         if argument[0] == '"':
             quoted = _QUOTED.fullmatch(argument)
             if quoted is None:
-                refuse("bad-quoted-string", at, f"{argument!r} is not one closed quoted-string")
+                refuse("bad-quoted-string", at, f"{short(argument)} is not one closed quoted-string")
                 continue
             if quoted_text is not None and not quoted_text.fullmatch(quoted[1]):
-                refuse("control-in-quoted-string", at, f"{argument!r} holds a control character")
+                refuse("control-in-quoted-string", at, f"{short(argument)} holds a control character")
                 continue
-            argument = _ESCAPED.sub(r"\1", quoted[1])
+            argument = _ESCAPED.sub(r"\1", quoted[1]) if key == "max-age" else ""
             bare = True
         else:
             bare = _TOKEN.fullmatch(argument) is not None
         if key == "max-age":
             if not (argument.isascii() and argument.isdigit()):
-                refuse("max-age-not-digits", at, f"{argument!r} is not a whole number of seconds")
+                refuse("max-age-not-digits", at, f"{short(argument)} is not a whole number of seconds")
                 continue
             max_age = int(argument) if len(argument) <= _MAX_DIGITS else _long(argument)
             if cap is not None and max_age > cap:
                 message = f"{_brief(max_age)} seconds count as {cap}, the most this browser remembers"
                 problems.append(Problem("max-age-over-cap", at, message, refuses=False))
         elif not bare:
-            refuse("value-not-token", at, f"{argument!r} is neither a token nor a quoted-string")
+            refuse("value-not-token", at, f"{short(argument)} is neither a token nor a quoted-string")
         else:
             problems.append(_unknown(name, begin))
 
@@ -243,6 +246,10 @@ def _scan(value: str, cap: int | None, *, unique: bool, quoted_text: re.Pattern[
         raise InvalidHeader(value, found)
     capped = max_age if cap is None else min(max_age, cap)
     return Directives(capped, include_subdomains, preload, max_age, found)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 60 else f"{name[:60]}…"
 
 
 def _long(digits: str) -> int:

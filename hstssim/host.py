@@ -46,6 +46,8 @@ def canonical(host: str) -> str:
         raise InvalidHost(host, f"a host is a str, not {type(host).__name__}")
     if is_plain(host):
         return host
+    if host.isascii() and is_plain(lowered := host.lower()):
+        return lowered
     text = f"[{host}]" if host.count(":") > 1 and host[0] != "[" else host
     if text and _NOT_IN_A_HOST.isdisjoint(text) and (":" not in text or text[0] == "["):
         parsed = whatwg.parse(f"http://{text}/")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hstssim import host as hosts
 from hstssim import url as urls
-from hstssim.errors import HSTSSimError, InvalidURL
+from hstssim.errors import HSTSSimError, InvalidURL, short
 from hstssim.match import UNKNOWN_HOST, Match, Record
 from hstssim.store import HSTSStore, Ignored, Noted, Removed
 from hstssim.times import iso, span
@@ -28,7 +28,7 @@ REASONS = {
     "congruent-match": "the host is a Known HSTS Host (RFC 6797 §8.2)",
     "superdomain-match": "a superdomain is a Known HSTS Host with includeSubDomains (RFC 6797 §8.2)",
     ALREADY_HTTPS: "the URL is secure already",
-    "not-http": "only http and ws URLs are upgraded",
+    "not-http": "only http URLs are upgraded, and ws by some",
     "localhost": "localhost and its subdomains are exempt",
     "ip-address": "an IP address, for which no host can ask for HSTS",
     "not-a-dns-name": "no name that DNS could hold, so no entry applies to it",
@@ -114,8 +114,9 @@ class Decision:
             found.append(_entry_text(self.preload, "preload") + self._list_age(now))
         if self.dynamic is not None:
             expiry = self.dynamic.expiry or 0
-            until = f"until {iso(expiry)} ({span(expiry - now)})" if expiry != float("inf") else "for ever"
-            found.append(f"{_entry_text(self.dynamic, 'dynamic')}  {until}")
+            until = f"until {iso(expiry)}" if expiry != float("inf") else "for ever"
+            left = f" ({span(expiry - now)})" if now <= expiry < float("inf") else ""
+            found.append(f"{_entry_text(self.dynamic, 'dynamic')}  {until}{left}")
         entries = "; ".join(found)
         if self.by is not None:
             return entries
@@ -158,7 +159,7 @@ class Decision:
             message = self.message
         except HSTSSimError as error:  # an https URL that no browser takes is found out only now
             message = str(error)
-        return f"<Decision {self.url} {'upgraded' if self else 'not upgraded'}: {message}>"
+        return f"<Decision {short(self.url)[1:-1]} {'upgraded' if self else 'not upgraded'}: {message}>"
 
     def _passed_over(self) -> str:
         """The nearest entries of the host and its superdomains, none of which covers it."""
@@ -348,7 +349,9 @@ class Interceptor:
         preload = self.store.preload
         assert preload is not None
         if isinstance(found, Match):
-            if "." not in host and host in profile.preload_bypass:
+            # One name with a dot voids the whole list (Chromium policy HSTSPolicyBypassList).
+            bypass = profile.preload_bypass
+            if "." not in host and host in bypass and not any("." in name for name in bypass):
                 return "preload-bypassed"
             limit = profile.preload_max_age_days
             age = preload.age(self.store.now())

@@ -66,7 +66,7 @@ class Match(NamedTuple):
         }
         if self.known is not None:
             values["last_observed"] = iso(self.known.last_observed)
-            values["expiry"] = iso(self.known.expiry)
+            values["expiry"] = None if self.known.expiry == float("inf") else iso(self.known.expiry)
         return values
 
 

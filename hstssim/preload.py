@@ -282,7 +282,11 @@ class PreloadList:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process opens the same file, or makes the same list.
-        return (PreloadList.open, (self.path,)) if self.path else (_rebuilt, (list(self), self.head()))
+        return (
+            (PreloadList.open, (os.path.abspath(self.path),))
+            if self.path
+            else (_rebuilt, (list(self), self.head()))
+        )
 
     def __len__(self) -> int:
         return self._count

@@ -42,10 +42,11 @@ HISTORICAL_KEYS = frozenset(
 """Keys that older files have and today's generator refuses."""
 
 _COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*+")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_JSON = re.compile(r"(?:\s++|//[^\n]*+|/\*.*?\*/)*+[{\[]", re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 _MODES = {"force-https": True, "": False}
-_HEADING = re.compile(r"(?:name|host|domain)\b.*\n", re.IGNORECASE)
+_HEADING = re.compile(r"\s*(?:name|host|domain)[\t, ]+include.*\n", re.IGNORECASE)
 
 
 def entries(data: bytes, *, path: str = "", historical: bool = False) -> list[PreloadEntry]:
@@ -59,18 +60,7 @@ def entries(data: bytes, *, path: str = "", historical: bool = False) -> list[Pr
     Raises:
         PreloadError: it is none of these; it says each thing that is wrong.
     """
-    try:
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-        text = data.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise PreloadError(f"{path or 'the source'}: UTF-8 text, gzipped or not, is required; {error}") from None
-    if _BASE64.fullmatch(text):
-        try:
-            unpacked = binascii.a2b_base64(text.encode()).decode("utf-8", "replace")
-        except binascii.Error:
-            unpacked = ""
-        text = unpacked if _is_json(unpacked) else text
+    text = _unpacked(data, path)
     wrong: list[str] = []
     read = _from_json(text, historical, wrong) if _is_json(text) else _from_table(text, wrong)
     found = list(read)
@@ -103,12 +93,30 @@ def read(
 
 
 def is_chromium_json(data: bytes) -> bool:
-    """Whether a source is JSON, which for a preload list means Chromium's."""
-    return _is_json(data[:100_000].decode("utf-8-sig", "replace"))
+    """Whether a source, unpacked, is JSON, which for a preload list means Chromium's.
+
+    Raises:
+        PreloadError: it is no text.
+    """
+    return _is_json(_unpacked(data, ""))
+
+
+def _unpacked(data: bytes, path: str) -> str:
+    try:
+        text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise PreloadError(f"{path or 'the source'}: UTF-8 text, gzipped or not, is required; {error}") from None
+    if _BASE64.fullmatch(text):
+        try:
+            unpacked = binascii.a2b_base64(text.encode()).decode("utf-8-sig", "replace")
+        except binascii.Error:
+            return text
+        return unpacked if _is_json(unpacked) else text
+    return text
 
 
 def _is_json(text: str) -> bool:
-    return _without_comments(text[:100_000]).lstrip().startswith(("{", "["))
+    return _JSON.match(text) is not None
 
 
 def _without_comments(text: str) -> str:
@@ -151,7 +159,7 @@ def _problem(entry: object, historical: bool) -> str:
     if odd:
         return f"{name}: the keys are {', '.join(sorted(_KEYS))}; seen {', '.join(sorted(odd))}"
     policy = entry.get("policy")
-    if policy not in _POLICIES and not (historical and policy is None):
+    if not (policy in _POLICIES if isinstance(policy, str) else historical and policy is None):
         return f"{name}: `policy` is one of {', '.join(sorted(_POLICIES))}; seen {policy!r:.60}"
     mode = entry.get("mode")
     if isinstance(mode, str) and mode not in _MODES:
@@ -163,17 +171,18 @@ def _from_table(text: str, wrong: list[str]) -> Iterator[PreloadEntry]:
     body = text[match.end() :] if (match := _HEADING.match(text)) else text
     skipped = text.count("\n") - body.count("\n")
     for number, line in enumerate(body.split("\n"), skipped + 1):
-        stripped = line.strip()
-        if not stripped or stripped.startswith(("#", "//")):
+        stripped = line.strip(" \r")
+        if not stripped.strip() or stripped.startswith(("#", "//")):
             continue
-        name, *fields = (field.strip() for field in re.split(r"[,\t]| +", stripped.replace(", ", ",")))
+        name, *fields = re.split(r" *[,\t] *| +", stripped)
         words = set(fields)
         if words and words <= {"host-only", "off"}:
             yield PreloadEntry(name, "host-only" not in words, "off" not in words)
             continue
         flag = _FLAGS.get(fields[0].lower()) if fields else True
         mode = _MODES.get(fields[1]) if len(fields) > 1 else True
-        if flag is None or mode is None:
+        policy = fields[2] if len(fields) > 2 else ""
+        if flag is None or mode is None or (policy and policy not in _POLICIES) or len(fields) > 4:
             wrong.append(
                 f"line {number}: a name, 1 or 0 for include_subdomains, and a mode are required; "
                 f"seen {stripped[:80]!r}"

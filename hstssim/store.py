@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from hstssim import host as hosts
-from hstssim.errors import InvalidHeader, InvalidHost, InvalidTime
+from hstssim.errors import InvalidHeader, InvalidHost, InvalidTime, short
 from hstssim.match import UNKNOWN_HOST, Match, Record, nearest, walk
 from hstssim.profile import CHROME, Profile, parse_header
 from hstssim.times import span
@@ -82,7 +82,7 @@ class Ignored(NamedTuple):
     """What is wrong with the field value, where that is the reason."""
 
     def __repr__(self) -> str:
-        return f"<Ignored {self.host}: {self.message}>"
+        return f"<Ignored {short(self.host)[1:-1]}: {self.message}>"
 
 
 _EXPIRED = _Expired()
@@ -172,8 +172,11 @@ class HSTSStore:
         if domain is None:
             raise InvalidHost(host, "a Known HSTS Host is a name that DNS could hold")
         now = self.now()
-        expiry = now + ADDED_BY_HAND if expiry is None else expiry
-        last_observed = now if last_observed is None else last_observed
+        try:
+            expiry = now + ADDED_BY_HAND if expiry is None else float(expiry)
+            last_observed = now if last_observed is None else float(last_observed)
+        except (TypeError, ValueError, OverflowError):
+            raise InvalidTime((last_observed, expiry), "times are POSIX seconds, as numbers") from None
         if math.isnan(expiry) or not math.isfinite(last_observed):
             raise InvalidTime((last_observed, expiry), "times are POSIX seconds; only the expiry may be infinite")
         return self._put(domain, include_subdomains, last_observed, expiry)
@@ -222,7 +225,7 @@ class HSTSStore:
         return walk(first, self._get, False, first == domain) if first else UNKNOWN_HOST
 
     def domain(self, canonical: str) -> str | None:
-        """The domain by which the profile knows a canonical host."""
+        """The domain by which the profile knows a canonical host; None where it can have no entry."""
         profile = self.profile
         return hosts.domain(canonical, trailing_dot=profile.trailing_dot, dns_names_only=profile.dns_names_only)
 

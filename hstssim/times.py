@@ -29,7 +29,7 @@ def iso(instant: float) -> str:
 def parse_instant(text: str, now: float) -> float:
     """Read an instant: ISO 8601 (UTC where it names no zone), POSIX seconds, or `+30d` counted from `now`.
 
-    The units of an offset are s, m, h, d, w and y (365 days).
+    Eight digits are a date (20270201). The units of an offset are s, m, h, d, w and y (365 days).
 
     Returns:
         POSIX seconds.
@@ -43,7 +43,7 @@ def parse_instant(text: str, now: float) -> float:
         raise InvalidTime(text, f"a time is a str, not {type(text).__name__}")
     if match := re.fullmatch(_OFFSET, text):
         return now + int(match[1] + match[2]) * _UNITS[match[3]]
-    if re.fullmatch(_SECONDS, text):
+    if re.fullmatch(_SECONDS, text) and len(text) != len("20270201"):
         return float(text)
     try:
         instant = datetime.fromisoformat(text)
@@ -58,6 +58,8 @@ def span(seconds: float) -> str:
     """A duration as people say it: `5 minutes`, `1 day`, `365 days`, in its largest whole unit up to days."""
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if seconds >= size or size == 1:
-            count = int(min(seconds, LAST) // size)
+            if seconds == math.inf:
+                return "for ever"
+            count = int(seconds // size)
             return f"{count} {unit}{'' if count == 1 else 's'}"
     raise AssertionError("unreachable")

@@ -79,3 +79,17 @@ def upgrade(url: str, *, port_80: Port80 = "default") -> str:
         assert authority is not None
         return f"{authority[0]}:443{upgraded[authority.end() :]}"
     return upgraded
+
+
+def as_shown(url: str) -> str:
+    """A URL as a browser shows it: canonical, without the default port of its scheme.
+
+    Raises:
+        InvalidURL: no browser takes it.
+        MissingExtra: it is not plain, and ada-url is not installed.
+    """
+    match = _plain_whole(url) if isinstance(url, str) else None
+    if match is not None and match[2] is None and match[3]:
+        return url
+    scheme, _ = parse(url)
+    return whatwg.with_scheme(url, scheme)

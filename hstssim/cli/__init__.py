@@ -45,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     command = words[0] if words else ""
+    if command == "help" and len(words) > 1:
+        command, words = words[1], [words[1], "--help"]
     if command in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -83,7 +85,9 @@ def _run(command: str, words: list[str]) -> int:
     try:
         status: int = module.run(module.parser().parse_args(words))
     except HSTSSimError as error:
-        print(f"hstssim {command}: {error}", file=sys.stderr)
+        from hstssim.cli.terminal import complain
+
+        complain(command, "", error)
         return USAGE
     return status
 

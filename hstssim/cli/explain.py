@@ -6,8 +6,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from hstssim.cli.options import add_knowledge, command_parser, interceptor
-from hstssim.cli.terminal import BOLD, DIM, GREEN, coloured, paint, shown
+from hstssim.cli.query import texts, typed, write_json
+from hstssim.cli.terminal import BOLD, DIM, GREEN, coloured, complain, paint, shown
+from hstssim.errors import HSTSSimError
 from hstssim.interceptor import REASONS, Decision
+from hstssim.url import as_shown
 
 _RESULTS = {"match": "match", "no-entry": "no entry", "expired": "expired, forgotten"}
 
@@ -23,34 +26,49 @@ exit status: 0 upgraded, 1 not upgraded, 2 bad input
 example:
   hstssim explain http://www.github.com/""",
     )
-    made.add_argument("url", metavar="URL", help="an absolute URL, or a host")
-    made.add_argument("--origin", help="the request's Origin header, which the 307 answers")
     made.add_argument(
-        "--subresource",
-        action="store_true",
-        help="the request of an image, a frame, a script: no top-level navigation",
+        "urls", metavar="URL", nargs="*", help="an absolute URL, or a host; `-`, or nothing in a pipe, reads stdin"
+    )
+    made.add_argument("--origin", help="the request's Origin header, which the 307 answers")
+    made.add_argument("--subresource", action="store_true", help="of an image, a frame, a script: no navigation")
+    made.add_argument(
+        "--top-level-only", action="store_true", help="with Chromium's feature HstsTopLevelNavigationsOnly"
     )
     add_knowledge(made)
     return made
 
 
 def run(arguments: Namespace) -> int:
-    """Explain one URL; see the parser's text for the exit status."""
-    from hstssim.cli.query import typed
-
+    """Explain each URL; see the parser's text for the exit status."""
     hsts, bad = interceptor(arguments, "explain")
-    url, _ = typed(arguments.url)
-    decision = hsts.explain(url, arguments.origin, not arguments.subresource)
-    if arguments.json:
-        import json
-
-        values = {**decision.as_dict(), "input": arguments.url}
-        values.setdefault("steps", [])
-        values.setdefault("redirect", None)
-        print(json.dumps(values))
-    else:
-        print("\n".join(_lines(decision, coloured(sys.stdout))))
-    return 2 if bad else 0 if decision else 1
+    if arguments.top_level_only:
+        hsts.store.profile = hsts.store.profile.replace(top_level_navigations_only=True)
+    some = False
+    for text, place, error in texts(arguments.urls):
+        try:
+            if error is not None:
+                raise error
+            decision = hsts.explain(typed(text)[0], arguments.origin, not arguments.subresource)
+        except HSTSSimError as wrong:
+            bad = True
+            if arguments.json:
+                write_json({"input": text, "error": str(wrong)})
+            complain("explain", place, wrong)
+            continue
+        some = some or decision.upgraded
+        if arguments.json:
+            redirect = decision.redirect
+            write_json(
+                {
+                    **decision.as_dict(),
+                    "input": text,
+                    "steps": [step._asdict() for step in decision.steps],
+                    "redirect": None if redirect is None else redirect.as_dict(),
+                }
+            )
+        else:
+            print("\n".join(_lines(decision, coloured(sys.stdout))))
+    return 2 if bad else 0 if some else 1
 
 
 def _lines(decision: Decision, colour: bool) -> list[str]:
@@ -78,7 +96,7 @@ def _lines(decision: Decision, colour: bool) -> list[str]:
     lines += [
         "",
         paint("General", BOLD, colour),
-        f"  Request URL: {shown(decision.url)}",
+        f"  Request URL: {as_shown(decision.url)}",
         f"  Status Code: {redirect.status} {redirect.reason}",
         paint("Response Headers", BOLD, colour)
         + paint("  (made up by the browser, sent by no server)", DIM, colour),

@@ -18,6 +18,10 @@ from hstssim.times import span
 _FIELD = re.compile(r"strict-transport-security[ \t]*:(.*)", re.IGNORECASE | re.DOTALL)
 
 
+_LONG = 400
+_MOST_PROBLEMS = 20
+
+
 class _Value(NamedTuple):
     text: str
     heeded: bool = True
@@ -110,10 +114,17 @@ def _in_text(text: str) -> Iterator[_Value]:
 def _report(
     value: _Value, directives: Directives | None, problems: tuple[Problem, ...], colour: bool
 ) -> Iterator[str]:
-    yield shown(value.text)
-    for problem in problems:
-        place = " " * len(shown(value.text[: problem.offset]))
-        yield f"{place}^ {paint(problem.code, RED if problem.refuses else DIM, colour)}: {shown(problem.message)}"
+    yield shown(
+        value.text if len(value.text) <= _LONG else f"{value.text[:_LONG]}… ({len(value.text)} characters)"
+    )
+    for problem in problems[:_MOST_PROBLEMS]:
+        before = shown(value.text[: problem.offset]) if problem.offset <= _LONG else ""
+        place = f"{' ' * len(before)}^" if before or not problem.offset else f"at {problem.offset}:"
+        source = problem.rule[problem.rule.rindex("(") :]
+        code = paint(problem.code, RED if problem.refuses else DIM, colour)
+        yield f"{place} {code}: {shown(problem.message)} {source}"
+    if len(problems) > _MOST_PROBLEMS:
+        yield f"  and {len(problems) - _MOST_PROBLEMS} more problems"
     if directives is None:
         yield f"  {paint('refused', RED, colour)}: nothing changes"
     elif not value.heeded:
@@ -125,7 +136,8 @@ def _report(
         else:
             subdomains = " and its subdomains" if directives.include_subdomains else ""
             seconds = directives.max_age
-            yield f"  {accepted}: the host{subdomains} for {seconds} seconds ({span(seconds)})"
+            days = "" if seconds < 60 else f" ({span(seconds)})"
+            yield f"  {accepted}: the host{subdomains} for {seconds} second{'' if seconds == 1 else 's'}{days}"
 
 
 def _json(value: _Value, profile: str, directives: Directives | None, problems: tuple[Problem, ...]) -> str:

@@ -5,22 +5,36 @@ from __future__ import annotations
 import os
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from typing import NoReturn
 
 from hstssim.cli.terminal import complain
 from hstssim.errors import FormatError, HSTSSimError
 from hstssim.interceptor import Interceptor
 from hstssim.preload import PreloadList
 from hstssim.profile import PROFILES, Profile
-from hstssim.store import HSTSStore
+from hstssim.store import HSTSStore, KnownHost
 
 
 class UsageError(HSTSSimError):
     """An option that means nothing."""
 
 
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and end."""
+        raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+
+class _ReadOnlyStore(HSTSStore):
+    """A store that forgets nothing when it is asked, so that no answer depends on an earlier one."""
+
+    def _expired(self, known: KnownHost) -> bool:
+        return self.now() > known.expiry
+
+
 def command_parser(command: str, description: str, epilog: str) -> ArgumentParser:
     """A parser for one command, with an epilog that keeps its lines."""
-    return ArgumentParser(
+    return _Parser(
         prog=f"hstssim {command}",
         description=description,
         epilog=epilog,
@@ -34,7 +48,7 @@ def _width() -> int:
     try:
         return os.get_terminal_size().columns - 2
     except OSError:
-        return int(os.environ.get("COLUMNS") or 80) - 2
+        return 78
 
 
 def add_profile(parser: ArgumentParser) -> None:
@@ -54,7 +68,10 @@ def add_knowledge(parser: ArgumentParser) -> None:
     parser.add_argument("--no-preload", action="store_true", help="without the preload list")
     parser.add_argument("--preload", metavar="FILE", help="another preload list (hstssim preload build)")
     parser.add_argument(
-        "--at", metavar="TIME", help="as of then: ISO 8601, POSIX seconds, or from now on such as +30d"
+        "--stale-after", metavar="DAYS", type=int, help="ignore a list that old, as Chrome does after 70 (never)"
+    )
+    parser.add_argument(
+        "--at", metavar="TIME", help="as of then: ISO 8601, POSIX seconds, or from now on: +30d, --at=-30d"
     )
 
 
@@ -91,7 +108,12 @@ def interceptor(arguments: Namespace, command: str) -> tuple[Interceptor, bool]:
         preload = None
     else:
         preload = PreloadList.open(arguments.preload) if arguments.preload else PreloadList.bundled()
-    store = HSTSStore(profile=profile(arguments), preload=preload, clock=clock)
+    rules = profile(arguments)
+    if arguments.stale_after is not None:
+        rules = rules.replace(preload_max_age_days=arguments.stale_after)
+    if preload is not None:
+        _ = preload.date  # which may be damaged, and is asked for in every answer
+    store = _ReadOnlyStore(profile=rules, preload=preload, clock=clock)
     complaints: list[FormatError] = []
     if arguments.store:
         from hstssim.formats import read_into

@@ -8,6 +8,7 @@ import time
 from argparse import ArgumentParser, Namespace
 
 from hstssim.cli.options import command_parser
+from hstssim.cli.terminal import complain
 from hstssim.errors import PreloadError
 from hstssim.preload import PreloadList
 from hstssim.times import parse_instant, span
@@ -140,12 +141,12 @@ def _build(arguments: Namespace) -> int:
     except PreloadError as error:
         complaints = str(error).split("\n")
         for complaint in complaints[:_MOST_COMPLAINTS]:
-            print(f"hstssim preload build: {complaint}", file=sys.stderr)
+            complain("preload build", "", complaint)
         if len(complaints) > _MOST_COMPLAINTS:
             print(f"hstssim preload build: and {len(complaints) - _MOST_COMPLAINTS} more", file=sys.stderr)
         return 2
     except (OSError, ValueError) as error:
-        print(f"hstssim preload build: {error}", file=sys.stderr)
+        complain("preload build", "", getattr(error, "strerror", None) or error)
         return 2
     if arguments.output != "-":
         print(f"{arguments.output}: {len(built):,} names", file=sys.stderr)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from hstssim.cli.options import UsageError, add_knowledge, command_parser, interceptor
 from hstssim.cli.terminal import GREEN, Progress, coloured, complain, paint, shown
-from hstssim.errors import InvalidHost, InvalidURL
+from hstssim.errors import HSTSSimError, InvalidHost
 from hstssim.host import canonical, is_plain
 from hstssim.interceptor import Decision
 
@@ -43,18 +43,16 @@ def run(arguments: Namespace) -> int:
     if arguments.column is not None and arguments.column < 1:
         raise UsageError(f"--column counts from 1; seen {arguments.column}")
     inputs = arguments.inputs
-    if not inputs:
-        if sys.stdin.isatty():
-            raise UsageError("a host or URL is required; `hstssim query --help` says more")
-        inputs = ["-"]
+    if arguments.column is not None and inputs and "-" not in inputs:
+        raise UsageError("--column says which field of each line of stdin; name `-`, or no input")
     hsts, bad = interceptor(arguments, "query")
-    if "-" in inputs and hsts.store.preload is not None:
+    if (not inputs or "-" in inputs) and hsts.store.preload is not None:
         hsts.store.preload.load()
     write = sys.stdout.write
     line = _json_line if arguments.json else _text_line
     colour = coloured(sys.stdout)
     some = False
-    for text, place, error in _texts(inputs, arguments.column):
+    for text, place, error in texts(inputs, arguments.column):
         try:
             if error is not None:
                 raise error
@@ -64,10 +62,10 @@ def run(arguments: Namespace) -> int:
             if arguments.only is None or upgraded == (arguments.only == "upgraded"):
                 write(line(text, decision, bare, colour))  # which is when an https URL is looked at
             some = some or upgraded
-        except (InvalidHost, InvalidURL) as wrong:
+        except HSTSSimError as wrong:
             bad = True
             if arguments.json:
-                write(_json({"input": text, "error": str(wrong)}))
+                write_json({"input": text, "error": str(wrong)})
             elif not place:
                 sys.stdout.flush()
             complain("query", place, wrong)
@@ -86,7 +84,7 @@ def typed(text: str) -> tuple[str, bool]:
         return f"http://{text}/", True
     if "://" in text or text[:6].lower().startswith(_SCHEMES):
         return text, False
-    if "/" in text:
+    if not set("/?#").isdisjoint(text):
         return f"http://{text}", False
     host, colon, port = text.rpartition(":")
     if (
@@ -104,8 +102,15 @@ _Text = tuple[str, str, InvalidHost | None]
 """A text to be answered, where it stood if that helps to find it, and what is wrong with it at sight."""
 
 
-def _texts(inputs: Iterable[str], column: int | None) -> Iterator[_Text]:
-    for text in inputs:
+def texts(inputs: list[str], column: int | None = None) -> Iterator[_Text]:
+    """Each text that a person gave, with `-` or an empty list for the lines of stdin.
+
+    Raises:
+        UsageError: there is nothing given and nothing piped.
+    """
+    if not inputs and sys.stdin.isatty():
+        raise UsageError("a host or URL is required; see `--help`")
+    for text in inputs or ["-"]:
         if text == "-":
             yield from _lines(column)
         else:
@@ -128,15 +133,21 @@ def _lines(column: int | None) -> Iterator[_Text]:
             text = text[:80]
             error = InvalidHost(text, f"a line is shorter than {_LONGEST_LINE} bytes")
         elif column is not None and text:
-            fields = text.split("\t" if "\t" in text else ",")
+            fields = _quoted_fields(text) if '"' in text else text.split("\t" if "\t" in text else ",")
             if column <= len(fields):
-                text = fields[column - 1].strip(' "')
+                text = fields[column - 1].strip()
             else:
                 error = InvalidHost(text, f"a line has at least {column} fields")
         elif not text:
             continue
         yield text, f"line {number}", error
     progress.done()
+
+
+def _quoted_fields(text: str) -> list[str]:
+    import csv
+
+    return next(csv.reader([text], delimiter="\t" if "\t" in text else ","))
 
 
 def _text_line(text: str, decision: Decision, bare: bool, colour: bool) -> str:
@@ -152,6 +163,11 @@ def _json_line(text: str, decision: Decision, bare: bool, colour: bool) -> str:
     if bare:
         values["location"] = None
     return _json(values)
+
+
+def write_json(values: dict[str, object]) -> None:
+    """Write one object on its line."""
+    sys.stdout.write(_json(values))
 
 
 def _json(values: dict[str, object]) -> str:

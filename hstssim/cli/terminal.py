@@ -35,6 +35,8 @@ def shown(text: str) -> str:
 def complain(command: str, about: str, message: object) -> None:
     """Say on stderr, in one line, what is wrong with one input."""
     place = f"{shown(about)}: " if about else ""
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)  # a progress line may stand there
     print(f"hstssim {command}: {place}{shown(str(message))}", file=sys.stderr)
 
 

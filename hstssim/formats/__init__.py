@@ -9,6 +9,8 @@ from hstssim.errors import FormatError, InvalidHost
 from hstssim.formats import curl, wget
 from hstssim.store import HSTSStore
 
+FORMATS = (curl, wget)
+
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -28,20 +30,24 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
         raise FormatError(f"a state file must be readable; {reason}", path=path) from error
     if len(data) > _MAX_BYTES:
         raise FormatError(f"a state file has at most {_MAX_BYTES} bytes", path=path)
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
-    form = next((form for form in (curl, wget) if form.recognises(lines)), None)
+    lines = [line.strip(" \t\r") for line in data.decode("utf-8", "surrogateescape").split("\n")]
+    heading = "\n".join(line for line in lines if line.startswith("#"))
+    entries = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    form = next((form for form in FORMATS if form.HEADING in heading), None) or next(
+        (form for form in FORMATS for _, line in entries if form.LINE.fullmatch(line)), None
+    )
+    if form is None and not entries:
+        return []
     if form is None:
         raise FormatError("a state file of curl, wget or wget2 is required; this is none of them", path=path)
     complaints = []
-    for number, line in enumerate(lines, 1):
-        text = line.strip(" \t\r")
-        if not text or text.startswith("#"):
-            continue
+    now = store.now()
+    for number, line in entries:
         try:
-            entry = form.entry(text)
+            entry = form.entry(line, heading)
             known = store.get(entry.domain)
-            if known is not None:
-                entry = form.merged(known, entry)
+            if known is not None and known.expiry > now:
+                entry = form.merged(known, entry) if entry.expiry > now else known
             store.add(
                 entry.domain,
                 include_subdomains=entry.include_subdomains,
@@ -49,5 +55,5 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
                 last_observed=entry.last_observed,
             )
         except (FormatError, InvalidHost) as error:
-            complaints.append(FormatError(str(error), format=form.__name__, path=path, line=number))
+            complaints.append(FormatError(str(error), format=form.NAME, path=path, line=number))
     return complaints

@@ -9,36 +9,35 @@ from __future__ import annotations
 import re
 
 from hstssim.errors import FormatError
+from hstssim.host import is_ip_address
 from hstssim.store import KnownHost
 
-_LINE = re.compile(r"(\S{1,255})\s+(\d{1,5})\s+(\d{1,19})\s+(\d{1,19})\s+(\d{1,19})(?:\s.*)?", re.ASCII)
+NAME = "wget"
+HEADING = "HSTS 1.0"
+LINE = re.compile(r"(\S{1,255})\s+(\d{1,5})\s+(\d{1,19})\s+(\d{1,19})\s+(\d{1,19})(?:\s.*)?", re.ASCII)
 _DEFAULT_PORTS = (0, 443)
 
 
-def recognises(lines: list[str]) -> bool:
-    """Whether a file looks like wget's or wget2's: its first entry, or else its heading, does."""
-    entries = (line for line in lines if line.strip() and not line.lstrip().startswith("#"))
-    first = next(entries, None)
-    if first is None:
-        return any("HSTS 1.0" in line for line in lines)
-    return _LINE.fullmatch(first.strip(" \t\r")) is not None
-
-
-def entry(line: str) -> KnownHost:
-    """Read one line; the third column tells wget's (0 or 1) from wget2's (an instant).
+def entry(line: str, heading: str) -> KnownHost:
+    """Read one line; the file's heading tells wget's from wget2's, else the third column (an instant in wget2's).
 
     Raises:
-        FormatError: it is none, or for a port of its own, which no other program's store can hold.
+        FormatError: it is none; or it is for a port of its own, which no other program's store can hold; or
+            wget itself would not use it.
     """
-    match = _LINE.fullmatch(line)
+    match = LINE.fullmatch(line)
     if match is None:
         raise FormatError(f"a line is a host and four numbers; seen {line[:80]!r}")
     name = match[1]
     port, third, fourth, fifth = (int(number) for number in match.groups()[1:])
     if port not in _DEFAULT_PORTS:
         raise FormatError(f"port {port}: only wget keeps HSTS by port; this entry is left out")
-    if third > 1:
+    if is_ip_address(name):
+        raise FormatError(f"{name}: wget keeps no HSTS for IP addresses")
+    if "GNU Wget" not in heading and ("HSTS 1.0 file" in heading or third > 1):
         return KnownHost(name, bool(fourth), float(fifth), float(third))
+    if fourth + fifth >= 2**63:
+        raise FormatError(f"{name}: the expiry overflows, and wget never uses the entry")
     return KnownHost(name, bool(third), float(fourth), float(fourth + fifth))
 
 

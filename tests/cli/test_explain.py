@@ -68,3 +68,21 @@ def test_bad_input_is_one_line_and_status_2(run: Run, text: str) -> None:
     assert ran.status == 2
     assert ran.out == ""
     assert len(ran.complaints) == 1
+
+
+def test_urls_are_read_from_stdin_too(run: Run) -> None:
+    ran = run("explain", "--json", "-", stdin=b"http://github.com/\nhttp://[\n")
+    assert [sorted(told)[0] for told in ran.objects] == ["by", "error"]
+    assert ran.status == 2
+
+
+def test_only_navigations_are_upgraded_when_the_feature_is_on(run: Run) -> None:
+    assert run("explain", "--subresource", "github.com").status == 0
+    assert run("explain", "--subresource", "--top-level-only", "github.com").status == 1
+
+
+def test_the_request_url_is_shown_as_the_browser_has_it(run: Run) -> None:
+    assert (
+        "  Request URL: http://u:p@github.com/a%7Cb?q#f"
+        in run("explain", "HTTP://u:p@GitHub.com:80/a|b?q#f").lines
+    )

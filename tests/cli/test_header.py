@@ -24,11 +24,12 @@ def test_problems_stand_under_their_place(run: Run) -> None:
     assert ran.status == 1
     assert ran.lines == [
         "max-age=1; max-age=2",
-        "           ^ repeated-directive: max-age stands here a second time",
+        "           ^ repeated-directive: max-age stands here a second time (RFC 6797 §6.1 rule 2)",
         "  refused: nothing changes",
         "foo=",
-        "    ^ empty-value: nothing follows '=' after foo",
-        "    ^ missing-max-age: max-age is required and does not stand here",
+        "    ^ empty-value: nothing follows '=' after foo (RFC 6797 §6.1; Chromium http_util.cc)",
+        "    ^ missing-max-age: max-age is required and does not stand here "
+        "(RFC 6797 §6.1.1; Chromium http_security_headers.cc)",
         "  refused: nothing changes",
     ]
 
@@ -95,3 +96,10 @@ def test_any_value_is_read_and_printed_on_its_line(run: Run, value: str) -> None
     assert ran.status == 1
     assert "\x1b" not in ran.out
     assert ran.err == ""
+
+
+def test_many_problems_and_long_values_are_cut_short(run: Run) -> None:
+    ran = run("header", "a=;" * 8000)
+    assert ran.status == 1
+    assert len(ran.out) < 10_000
+    assert "and 7981 more problems" in ran.out

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -115,3 +117,18 @@ def test_a_damaged_list_says_what_was_expected_and_seen(run: Run, tmp_path: Path
         ran = run(*words)
         assert ran.status == 2
         assert "CRC-32" in ran.err
+
+
+def test_a_source_gives_the_same_bytes_however_it_is_packed(run: Run) -> None:
+    made = run("preload", "build", "-", stdin=JSON.encode()).out
+    assert "# licence: BSD-3-Clause" in made
+    for packed in (gzip.compress(JSON.encode()), base64.encodebytes(JSON.encode())):
+        assert run("preload", "build", "-", stdin=packed).out == made
+
+
+def test_what_a_source_holds_cannot_forge_lines(run: Run) -> None:
+    source = json.dumps({"entries": [{"name": "a\nhstssim: all is well\x1b[2J", "policy": "x"}]})
+    ran = run("preload", "build", "-", stdin=source.encode())
+    assert ran.status == 2
+    assert "\x1b" not in ran.err
+    assert all(line.startswith("hstssim preload build: ") for line in ran.complaints)

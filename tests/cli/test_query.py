@@ -36,7 +36,7 @@ TABLE = [
     ("localhost", "not upgraded", "localhost and its subdomains are exempt"),
     ("a..app", "not upgraded", "no name that DNS could hold"),
     ("https://github.com/", "not upgraded", "the URL is secure already; congruent match github.com"),
-    ("ftp://github.com/", "not upgraded", "only http and ws URLs are upgraded"),
+    ("ftp://github.com/", "not upgraded", "only http URLs are upgraded, and ws by some"),
 ]
 
 
@@ -249,3 +249,29 @@ def test_colour_is_for_terminals_that_want_it(environment: dict[str, str], colou
     os.close(main_end)
     os.close(output_end)
     assert (b"\x1b[32mupgraded\x1b[0m" in said) == coloured
+
+
+def test_no_answer_depends_on_an_earlier_one(run: Run, tmp_path: Path) -> None:
+    store = tmp_path / "hsts"
+    store.write_text('mine.test "20261201 00:00:00"\n')
+    answers = run("query", "--json", "--store", str(store), "--at", "2031-01-01", "mine.test", "mine.test").objects
+    assert [answer["reason"] for answer in answers] == ["expired", "expired"]
+
+
+def test_a_list_counts_as_stale_when_asked_to(run: Run) -> None:
+    assert run("query", "--stale-after", "70", "--at", "2027-01-06T20:19:59Z", "github.com").status == 0
+    (answer,) = run("query", "--json", "--stale-after", "70", "--at", "20270201", "github.com").objects
+    assert answer["reason"] == "preload-stale"
+
+
+def test_an_error_cannot_forge_lines_or_move_the_cursor(run: Run) -> None:
+    for words in (["--\x1b[31mx"], ["--store", "\x1b[31m"], ["--preload", "a\nhstssim query: fine"]):
+        ran = run("query", *words, "github.com")
+        assert ran.status == 2
+        assert len(ran.complaints) == 1
+        assert "\x1b" not in ran.err
+
+
+def test_a_field_in_quotes_is_taken_whole(run: Run) -> None:
+    assert run("query", "--column", "2", stdin=b'"a,b",github.com\n').lines[0].startswith("github.com  upgraded")
+    assert run("query", "--column", "2", "github.com").status == 2

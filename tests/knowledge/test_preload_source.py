@@ -103,3 +103,35 @@ def test_a_list_is_built_from_entries_mappings_or_a_source() -> None:
     assert PreloadList.build("a.test\n").as_text() == made
     with pytest.raises(PreloadError, match="entry 1: `name`"):
         PreloadList.build([{"mode": "force-https"}])
+
+
+def test_a_first_name_that_looks_like_a_heading_is_kept() -> None:
+    assert [entry.domain for entry in entries(b"name.com 1\nhost.io\nname\n")] == ["name.com", "host.io", "name"]
+
+
+def test_an_empty_mode_is_a_negative_entry_in_every_table() -> None:
+    for line in (b"a.test\t0\t\t\t", b"a.test\t0\t\tcustom\t", b"a.test,0,,,", b"a.test , 0 ,"):
+        assert entries(line + b"\n") == [PreloadEntry("a.test", False, False)]
+    with pytest.raises(PreloadError):
+        entries(b"a.test 1 force-https junk more\n")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=5,
+)
+json_entries = st.dictionaries(
+    st.sampled_from(["name", "policy", "mode", "include_subdomains", "pins", "expect_ct"]),
+    json_values | st.sampled_from(["test", "force-https", "a.test"]),
+)
+
+
+@given(st.lists(json_entries | json_values, max_size=4))
+def test_any_json_gives_entries_or_a_preload_error(found: list[Any]) -> None:
+    for historical in (False, True):
+        try:
+            PreloadList.build(json.dumps({"entries": found}), historical=historical)
+            PreloadList.build(found)
+        except PreloadError:
+            pass

@@ -241,3 +241,18 @@ def test_the_quick_way_reads_as_the_long_one_does(profile: Profile, value: str, 
 def test_what_servers_send_goes_the_quick_way(max_age: int, pieces: list[str], blank: str) -> None:
     value = f"{blank};{blank}".join(f"{p}={max_age}" if p == "max-age" else p for p in pieces)
     assert header._quick(value, 31_536_000) == Directives(max_age, True, True, max_age)
+
+
+def test_many_unknown_directives_are_left_to_the_scan_whose_time_is_in_proportion() -> None:
+    few, many = ("max-age=1" + "".join(f";a{number}" for number in range(count)) for count in (8, 9))
+    assert header._quick(few, None) == header.chrome(few, None)
+    assert header._quick(many, None) is None
+    assert len(header.chrome(many, None).problems) == 9
+
+
+def test_messages_stay_short_whatever_the_value() -> None:
+    with pytest.raises(InvalidHeader) as caught:
+        parse_header('max-age="' + "x" * 100_000 + '"; ' + "y" * 100_000 + "=")
+    assert len(str(caught.value)) < 500
+    assert all(len(problem.message) < 300 for problem in caught.value.problems)
+    assert caught.value.rule == RULES["max-age-not-digits"]

@@ -100,7 +100,7 @@ SPANS = {
     86_399: "23 hours",
     86_400: "1 day",
     31_536_000: "365 days",
-    math.inf: "2932896 days",
+    math.inf: "for ever",
 }
 
 

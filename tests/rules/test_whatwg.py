@@ -52,7 +52,7 @@ def test_other_urls_and_hosts_say_which_command_installs_ada_url() -> None:
             lambda: hsts.request("https://u@example.com/").host,
             lambda: hsts.response("https://bücher.test/", []),
             lambda: store.add("bücher.test"),
-            lambda: store.note("EXAMPLE.com", "max-age=1"),
+            lambda: store.note("EXAMPLE.c%6fm", "max-age=1"),
             lambda: store.match("127.0.0.1"),
         ):
             try:
