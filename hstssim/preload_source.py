@@ -80,7 +80,9 @@ def read(
         PreloadError: one of them is bad; it says each.
     """
     if isinstance(given, str | bytes):
-        yield from entries(given.encode() if isinstance(given, str) else given, historical=historical)
+        yield from entries(
+            given.encode("utf-8", "surrogatepass") if isinstance(given, str) else given, historical=historical
+        )
         return
     wrong: list[str] = []
     for number, entry in enumerate(given, 1):

@@ -12,7 +12,7 @@ from hstssim.errors import HSTSSimError
 from hstssim.interceptor import REASONS, Decision
 from hstssim.url import as_shown
 
-_RESULTS = {"match": "match", "no-entry": "no entry", "expired": "expired, forgotten"}
+_RESULTS = {"match": "match", "no-entry": "no entry", "expired": "expired"}
 
 
 def parser() -> ArgumentParser:
@@ -49,26 +49,27 @@ def run(arguments: Namespace) -> int:
             if error is not None:
                 raise error
             decision = hsts.explain(typed(text)[0], arguments.origin, not arguments.subresource)
+            if arguments.json:
+                write_json(_values(text, decision))
+            else:
+                print("\n".join(_lines(decision, coloured(sys.stdout))))
+            some = some or decision.upgraded
         except HSTSSimError as wrong:
             bad = True
             if arguments.json:
                 write_json({"input": text, "error": str(wrong)})
             complain("explain", place, wrong)
-            continue
-        some = some or decision.upgraded
-        if arguments.json:
-            redirect = decision.redirect
-            write_json(
-                {
-                    **decision.as_dict(),
-                    "input": text,
-                    "steps": [step._asdict() for step in decision.steps],
-                    "redirect": None if redirect is None else redirect.as_dict(),
-                }
-            )
-        else:
-            print("\n".join(_lines(decision, coloured(sys.stdout))))
     return 2 if bad else 0 if some else 1
+
+
+def _values(text: str, decision: Decision) -> dict[str, object]:
+    redirect = decision.redirect
+    return {
+        **decision.as_dict(),
+        "input": text,
+        "steps": [step._asdict() for step in decision.steps],
+        "redirect": None if redirect is None else redirect.as_dict(),
+    }
 
 
 def _lines(decision: Decision, colour: bool) -> list[str]:

@@ -58,9 +58,10 @@ def run(arguments: Namespace) -> int:
                 raise error
             url, bare = typed(text)
             decision = hsts.request(url)
+            _ = decision.host  # which is when an https URL is looked at
             upgraded = decision.upgraded
             if arguments.only is None or upgraded == (arguments.only == "upgraded"):
-                write(line(text, decision, bare, colour))  # which is when an https URL is looked at
+                write(line(text, decision, bare, colour))
             some = some or upgraded
         except HSTSSimError as wrong:
             bad = True
@@ -133,7 +134,7 @@ def _lines(column: int | None) -> Iterator[_Text]:
             text = text[:80]
             error = InvalidHost(text, f"a line is shorter than {_LONGEST_LINE} bytes")
         elif column is not None and text:
-            fields = _quoted_fields(text) if '"' in text else text.split("\t" if "\t" in text else ",")
+            fields = _fields(text)
             if column <= len(fields):
                 text = fields[column - 1].strip()
             else:
@@ -144,10 +145,16 @@ def _lines(column: int | None) -> Iterator[_Text]:
     progress.done()
 
 
-def _quoted_fields(text: str) -> list[str]:
+def _fields(text: str) -> list[str]:
+    delimiter = "\t" if "\t" in text else ","
+    if '"' not in text:
+        return text.split(delimiter)
     import csv
 
-    return next(csv.reader([text], delimiter="\t" if "\t" in text else ","))
+    try:
+        return next(csv.reader([text], delimiter=delimiter))
+    except csv.Error:
+        return []
 
 
 def _text_line(text: str, decision: Decision, bare: bool, colour: bool) -> str:

@@ -275,3 +275,17 @@ def test_an_error_cannot_forge_lines_or_move_the_cursor(run: Run) -> None:
 def test_a_field_in_quotes_is_taken_whole(run: Run) -> None:
     assert run("query", "--column", "2", stdin=b'"a,b",github.com\n').lines[0].startswith("github.com  upgraded")
     assert run("query", "--column", "2", "github.com").status == 2
+
+
+def test_fields_that_are_no_csv_are_bad_input(run: Run) -> None:
+    ran = run("query", "--column", "2", stdin=b'1,"' + b"a" * 200_000 + b'",x\n1,github.com\n')
+    assert ran.status == 2
+    assert len(ran.complaints) == 1
+    assert ran.lines[0].startswith("github.com  upgraded")
+
+
+def test_a_bad_https_url_is_bad_input_whatever_is_printed(run: Run) -> None:
+    for only in ("upgraded", "not"):
+        ran = run("query", "--only", only, "https://[", "github.com")
+        assert ran.status == 2
+        assert len(ran.complaints) == 1

@@ -135,3 +135,8 @@ def test_any_json_gives_entries_or_a_preload_error(found: list[Any]) -> None:
             PreloadList.build(found)
         except PreloadError:
             pass
+
+
+def test_a_text_that_is_no_unicode_is_a_preload_error() -> None:
+    with pytest.raises(PreloadError, match="UTF-8 text"):
+        PreloadList.build("a.test\n\ud800")
