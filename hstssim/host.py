@@ -21,7 +21,8 @@ PLAIN_HOST = r"(?:[a-z0-9_-]++\.)*+[a-z][a-z0-9_-]*+"
 """A regular expression for the plain form. What has it is its own canonical host, whatever its length; a label
 `xn--…` is checked by browsers only beside a label that is not ASCII."""
 
-TrailingDot = Literal["ignored", "distinct"]
+TrailingDot = Literal["ignored", "all ignored", "distinct"]
+"""Whether one dot at the end, all of them, or none are left out of a domain."""
 
 is_plain = re.compile(PLAIN_HOST).fullmatch
 """Whether a text has that form."""
@@ -78,7 +79,9 @@ def domain(host: str, *, trailing_dot: TrailingDot = "ignored", dns_names_only: 
     most 253, only letters, digits, `-` and `_`, and the last label begins with a letter or digit. The
     arguments are the profile's.
     """
-    name = host[:-1] if trailing_dot == "ignored" and host[-1:] == "." else host
+    name = host
+    if host[-1:] == "." and trailing_dot != "distinct":
+        name = host[:-1] if trailing_dot == "ignored" else host.rstrip(".")
     if dns_names_only:
         text = name.removesuffix(".") if trailing_dot == "distinct" else name
         return name if _dns_name(text) and len(text) <= 253 else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hstssim import host as hosts
 from hstssim import url as urls
 from hstssim.errors import HSTSSimError, InvalidURL, short
-from hstssim.match import UNKNOWN_HOST, Match, Record
+from hstssim.match import EXPIRED, UNKNOWN_HOST, Match, Record
 from hstssim.store import HSTSStore, Ignored, Noted, Removed
 from hstssim.times import iso, span
 
@@ -36,9 +36,10 @@ REASONS = {
     "bypassed": "the request asked to bypass HSTS",
     "preload-bypassed": "policy takes this name out of the preload list (HSTSPolicyBypassList)",
     "preload-stale": "the preload list is too old to count",
-    "expired": "it was a Known HSTS Host, but the entry has expired",
+    EXPIRED: "it was a Known HSTS Host, but the entry has expired",
     "no-include-subdomains": "a superdomain is a Known HSTS Host, but without includeSubDomains",
     "negative-entry": "the preload list takes this name out",
+    "knocked-out": "the host asked to be forgotten, which takes it out of the preload list",
     UNKNOWN_HOST: "not preloaded and never visited: one visit over HTTPS may change that",
 }
 """Every reason of a decision, by its stable code."""
@@ -61,10 +62,22 @@ class Decision:
     for, as of that moment.
     """
 
-    __slots__ = ("_hsts", "_origin", "by", "dynamic", "host", "preload", "reason", "steps", "url")
+    __slots__ = (
+        "_hsts",
+        "_origin",
+        "_top_level_site",
+        "by",
+        "dynamic",
+        "host",
+        "preload",
+        "reason",
+        "steps",
+        "url",
+    )
 
     _hsts: Interceptor
     _origin: str | None
+    _top_level_site: str | None
     url: str
     """As received."""
     host: str
@@ -121,6 +134,8 @@ class Decision:
         if self.by is not None:
             return entries
         text = REASONS[self.reason]
+        if self.reason is UNKNOWN_HOST and self._hsts.store.profile.preload_decides == "no list":
+            text = "never visited, and no preload list is used: one visit over HTTPS may change that"
         if self.reason in ("no-include-subdomains", "negative-entry"):
             text = f"{text}: {self._passed_over()}"
         return f"{text}; {entries}" if entries else text
@@ -145,12 +160,12 @@ class Decision:
 
     def __getattr__(self, name: str) -> object:
         # Only a slot that is still empty gets here: what `request` left for later.
-        if name == "by":
+        if name == "by" or name == "_top_level_site":
             return None
         if name not in ("host", "reason", "dynamic", "preload", "steps"):
             raise AttributeError(name)
         _, host = urls.parse(self.url)
-        self._hsts._look_up(self, host, self._hsts.store.domain(host), None)
+        self._hsts._look_up(self, host, self._hsts.store.domain(host), self._top_level_site, None)
         self.reason = ALREADY_HTTPS
         return getattr(self, name)
 
@@ -209,24 +224,29 @@ class Interceptor:
             url: an absolute URL.
             origin: the request's Origin header, None if it has none.
             top_level_navigation: whether it is the navigation of an outermost main frame.
-            top_level_site: the site in the address bar, for profiles that partition by it; these do not.
+            top_level_site: the site or URL in the address bar, for profiles that keep entries by it; None for
+                the request's own.
             bypass_hsts: for requests without credentials that must not be upgraded, as for CRLs (Chromium
                 LOAD_SHOULD_BYPASS_HSTS).
 
         Raises:
             InvalidURL: no browser takes `url`; or `origin` could not stand in a header field. Of an https
                 URL neither matters until its host is asked for.
-            MissingExtra: `url` is not plain, and ada-url is not installed.
+            InvalidHost: `top_level_site` is asked for, and is no host.
+            MissingExtra: `url` is not plain, and ada-url is not installed; or entries are kept by site, and
+                publicsuffixlist is not.
         """
         try:
             if url[:8] == "https://":
                 later: Decision = _new(Decision)
                 later._hsts = self
                 later.url = url
+                if top_level_site is not None:
+                    later._top_level_site = top_level_site
                 return later
         except TypeError:
             raise _not_a_str(url) from None
-        return self._decide(url, origin, top_level_navigation, bypass_hsts, None)
+        return self._decide(url, origin, top_level_navigation, top_level_site, bypass_hsts, None)
 
     def explain(
         self,
@@ -242,7 +262,7 @@ class Interceptor:
             InvalidURL: as `request`, at once.
             MissingExtra: as `request`.
         """
-        return self._decide(url, origin, top_level_navigation, bypass_hsts, [])
+        return self._decide(url, origin, top_level_navigation, top_level_site, bypass_hsts, [])
 
     def response(
         self,
@@ -256,12 +276,14 @@ class Interceptor:
         Args:
             url: the URL that was requested.
             headers: its header fields as pairs, in the order received and not joined: of several
-                Strict-Transport-Security fields only the first counts.
+                Strict-Transport-Security fields only the first counts (in most profiles).
             verified: False if the connection had a certificate error, or nobody checked.
-            top_level_site: the site in the address bar, for profiles that partition by it; these do not.
+            top_level_site: the site or URL in the address bar, for profiles that keep entries by it or heed
+                that site only; None for the response's own.
 
         Raises:
             InvalidURL: no browser takes `url`.
+            InvalidHost: `top_level_site` is asked for, and is no host.
             MissingExtra: `url` is not plain, and ada-url is not installed.
         """
         if isinstance(headers, Mapping):
@@ -269,16 +291,29 @@ class Interceptor:
         scheme, host = urls.parse(url)
         if scheme not in ("https", "wss"):
             return Ignored(host, "insecure-transport", "a header over plain http counts for nothing (§8.1)")
-        if not verified:
+        profile = self.store.profile
+        if not verified and not profile.unverified_notes:
             message = "the connection's certificate had an error or was not checked (§8.1)"
             return Ignored(host, "unverified", message)
-        return self.store.note(host, [value for name, value in headers if name.lower() in _FIELD])
+        if top_level_site is not None and not profile.cross_site_notes:
+            from hstssim.site import site
+
+            if site(host) != site(top_level_site):
+                return Ignored(
+                    host,
+                    "cross-site",
+                    f"only what is of the site of its page counts, not of {short(top_level_site)}",
+                )
+        fields = [value for name, value in headers if name.lower() in _FIELD]
+        port = urls.port(url) if profile.key == "domain and port" else 0
+        return self.store.note(host, fields, port=port, top_level_site=top_level_site)
 
     def _decide(
         self,
         url: str,
         origin: str | None,
         top_level_navigation: bool,
+        top_level_site: str | None,
         bypass_hsts: bool,
         steps: list[Step] | None,
     ) -> Decision:
@@ -297,15 +332,22 @@ class Interceptor:
         if match is not None and len(match[1]) < 64:
             scheme = "http"
             host = domain = match[1]
-            decision.by = self._look_up(decision, host, domain, steps)
+            decision.by = self._look_up(decision, host, domain, top_level_site, steps)
         else:
             scheme, host = urls.parse(url)
-            decision.by = self._look_up(decision, host, self.store.domain(host), steps)
+            decision.by = self._look_up(decision, host, self.store.domain(host), top_level_site, steps)
         if scheme != "http" or bypass_hsts or not top_level_navigation:
             self._withhold(decision, scheme, top_level_navigation, bypass_hsts)
         return decision
 
-    def _look_up(self, decision: Decision, host: str, domain: str | None, steps: list[Step] | None) -> str | None:
+    def _look_up(
+        self,
+        decision: Decision,
+        host: str,
+        domain: str | None,
+        top_level_site: str | None,
+        steps: list[Step] | None,
+    ) -> str | None:
         """Fill in what is known of a canonical host, and say which entry would upgrade it."""
         store = self.store
         profile = store.profile
@@ -316,10 +358,19 @@ class Interceptor:
         elif not profile.ip_addresses_match and hosts.is_ip_address(host):
             dynamic = "ip-address"
         else:
-            dynamic = store.look_up(domain, None if steps is None else _recorder(steps, "dynamic"))
-            if store.preload is not None:
+            replaced = None
+            record = None if steps is None else _recorder(steps, "dynamic")
+            if profile.simple:
+                dynamic = store.look_up(domain, record)
+            else:
+                site = host if top_level_site is None else top_level_site
+                port = urls.port(decision.url) if profile.key == "domain and port" else 0
+                dynamic = store.look_up_scoped(domain, port, site, record)
+                if profile.dynamic_replaces_preload:
+                    replaced = store.replaced(domain, site)
+            if store.preload is not None and profile.preload_decides != "no list":
                 record = None if steps is None else _recorder(steps, "preload")
-                preload = store.preload.look_up(domain, profile.preload_decides == "nearest entry", record)
+                preload = store.preload.look_up(domain, profile.preload_decides, record, replaced)
                 if profile.preload_max_age_days is not None or profile.preload_bypass:
                     preload = self._in_force(preload, host)
         known = None if dynamic.__class__ is str else dynamic
@@ -333,10 +384,15 @@ class Interceptor:
             if decision.reason is UNKNOWN_HOST or decision.reason == "not-a-dns-name":
                 if not host[-1:].isalpha() and hosts.is_ip_address(host):
                     decision.reason = "ip-address"
-                elif "localhost" in host and profile.localhost_exempt and hosts.is_localhost(host):
+                elif "localhost" in host and profile.localhost != "ordinary" and hosts.is_localhost(host):
                     decision.reason = "localhost"
             return None
-        if known is not None and "localhost" in host and profile.localhost_exempt and hosts.is_localhost(host):
+        if (
+            known is not None
+            and "localhost" in host
+            and profile.localhost != "ordinary"
+            and hosts.is_localhost(host)
+        ):
             decision.reason = "localhost"
             return None
         congruent = known.congruent if listed is None else listed.congruent  # type: ignore[union-attr]

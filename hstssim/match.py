@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, NamedTuple
 
+from hstssim.profile import Decides
 from hstssim.times import iso
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Record = Callable[[str, str], None]
 
 MATCH = "match"
 UNKNOWN_HOST = "unknown-host"
+EXPIRED = "expired"
 
 
 class Match(NamedTuple):
@@ -73,7 +75,7 @@ class Match(NamedTuple):
 def walk(
     domain: str,
     get: Callable[[str], Entry | None],
-    nearest_decides: bool,
+    decides: Decides,
     congruent: bool = True,
     *,
     record: Record | None = None,
@@ -83,7 +85,7 @@ def walk(
     Args:
         domain: the host's, or a superdomain of it, and then `congruent` is False.
         get: gives the entry of exactly a domain.
-        nearest_decides: whether an entry that does not cover the host hides those above it.
+        decides: whether an entry that does not cover the host hides those above it.
         record: is told each domain asked for, with `no-entry`, `match` or the code of a reason.
 
     Returns:
@@ -96,7 +98,9 @@ def walk(
             found = entry.match_or_reason(congruent)
             if record is not None:
                 record(domain, found if isinstance(found, str) else MATCH)
-            if nearest_decides or not isinstance(found, str):
+            if not isinstance(found, str) or decides == "nearest entry":
+                return found
+            if found is EXPIRED and decides == "nearest covering entry":
                 return found
             if missed is UNKNOWN_HOST:
                 missed = found

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hstssim import host as hosts
 from hstssim.errors import InvalidHost, PreloadError
 from hstssim.match import UNKNOWN_HOST, Match, Record, nearest, walk
+from hstssim.profile import Decides
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -220,8 +221,19 @@ class PreloadList:
         found = UNKNOWN_HOST if canonical is None else self.look_up(canonical)
         return found if isinstance(found, Match) else None
 
-    def look_up(self, domain: str, nearest_decides: bool = True, record: Record | None = None) -> Match | str:
-        """As `match`, for a domain; the code of the reason if there is no match."""
+    def look_up(
+        self,
+        domain: str,
+        decides: Decides = "nearest entry",
+        record: Record | None = None,
+        replaced: Callable[[str], bool] | None = None,
+    ) -> Match | str:
+        """As `match`, for a domain; the code of the reason if there is no match.
+
+        `replaced` tells of a name whether its entry does not count, because a dynamic one has its place.
+        """
+        if replaced is not None:
+            return walk(domain, lambda name: None if replaced(name) else self._get(name), decides, record=record)
         names = self._names
         if names is None:
             self._questions += 1
@@ -235,8 +247,8 @@ class PreloadList:
                 return UNKNOWN_HOST
             if first not in self._unusual:
                 return _new(Match, (first, first == domain, True, None))
-            return walk(first, self._get, nearest_decides, first == domain)
-        return walk(domain, self._get, nearest_decides, record=record)
+            return walk(first, self._get, decides, first == domain)
+        return walk(domain, self._get, decides, record=record)
 
     def load(self) -> PreloadList:
         """Turn the text into a dictionary now, for a process that will ask often; gives the list itself.

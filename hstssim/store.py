@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from hstssim import host as hosts
 from hstssim.errors import InvalidHeader, InvalidHost, InvalidTime, short
-from hstssim.match import UNKNOWN_HOST, Match, Record, nearest, walk
+from hstssim.match import EXPIRED, UNKNOWN_HOST, Match, Record, nearest, walk
 from hstssim.profile import CHROME, Profile, parse_header
 from hstssim.times import span
 
 if TYPE_CHECKING:
     from hstssim.preload import PreloadList
+
+Scope = tuple[int, str]
+"""What besides its domain an entry is kept by: a port or a top-level site, as in `KnownHost`."""
 
 ADDED_BY_HAND = 1000 * 86_400
 """Seconds that an entry added by hand lasts by default (Chromium net_internals_ui.cc: 1,000 days)."""
@@ -33,25 +36,36 @@ class KnownHost(NamedTuple):
     """POSIX seconds."""
     expiry: float
     """POSIX seconds; infinity for an entry that never expires."""
+    port: int = 0
+    """The port that it is for, where the profile keeps entries by port; 0 for the default one."""
+    top_level_site: str = ""
+    """The site in whose pages it counts, where the profile keeps entries by it."""
+    knock_out: bool = False
+    """Whether it only takes its domain out of the preload list."""
 
     def match_or_reason(self, congruent: bool) -> Match | str:
         """The match with the host that was asked for, or why this entry does not cover it."""
+        if self.knock_out:
+            return "knocked-out"
         if congruent or self.include_subdomains:
             return Match(self.domain, congruent, self.include_subdomains, self)
         return "no-include-subdomains"
 
 
-class _Expired:
-    """Stands for an entry that was just forgotten because its time was over."""
+class _Expired(NamedTuple):
+    """Stands for an entry whose time is over."""
+
+    known: KnownHost
 
     def match_or_reason(self, congruent: bool) -> Match | str:
-        return "expired"
+        return "knocked-out" if self.known.knock_out else EXPIRED
 
 
 class Noted(NamedTuple):
-    """The host is now a Known HSTS Host, or its entry was replaced."""
+    """The host is now a Known HSTS Host."""
 
     host: KnownHost
+    """Its entry: a new one, or the old one where the profile leaves it as it is (`Profile.refresh`)."""
 
     def __repr__(self) -> str:
         subdomains = " includeSubDomains" if self.host.include_subdomains else ""
@@ -76,7 +90,7 @@ class Ignored(NamedTuple):
     """As received."""
     code: str
     """`no-header`, `invalid-header`, `invalid-host`, `ip-address`, `localhost`, `not-a-dns-name`,
-    `insecure-transport` or `unverified`."""
+    `insecure-transport`, `unverified` or `cross-site`."""
     message: str
     error: InvalidHeader | None = None
     """What is wrong with the field value, where that is the reason."""
@@ -85,7 +99,8 @@ class Ignored(NamedTuple):
         return f"<Ignored {short(self.host)[1:-1]}: {self.message}>"
 
 
-_EXPIRED = _Expired()
+_EVERYWHERE: Scope = (0, "")
+_LATEST = 2**63 - 1  # the largest instant of a 64-bit clock, in POSIX seconds
 
 
 class HSTSStore:
@@ -111,19 +126,38 @@ class HSTSStore:
         self.preload = preload
         self.clock = clock
         self._known: dict[str, KnownHost] = {}
+        self._scoped: dict[str, dict[Scope, KnownHost]] = {}
+        self._count = 0  # of those in `_scoped`
+        self._used: dict[tuple[str, Scope], tuple[int, float]] = {}  # score and last day, for `eviction`
 
     def now(self) -> float:
-        """The store's time in POSIX seconds."""
-        return time.time() if self.clock is None else self.clock()
+        """The store's time in POSIX seconds, as fine as the profile's clock."""
+        now = time.time() if self.clock is None else self.clock()
+        ticks = self.profile.ticks_per_second
+        return now if ticks is None else math.floor(now * ticks) / ticks
 
-    def note(self, host: str, fields: str | bytes | Iterable[str | bytes]) -> Noted | Removed | Ignored:
-        """Heed the Strict-Transport-Security fields of one response, heard over error-free TLS (§8.1).
+    def note(
+        self,
+        host: str,
+        fields: str | bytes | Iterable[str | bytes],
+        *,
+        port: int = 0,
+        top_level_site: str | None = None,
+    ) -> Noted | Removed | Ignored:
+        """Heed the Strict-Transport-Security fields of one response, heard over secure transport (§8.1).
 
-        `fields` is one field value or a list of them in the order received; only the first counts, valid or
-        not.
+        Args:
+            host: the host that sent them.
+            fields: one field value or a list of them in the order received. In most profiles only the first
+                counts, valid or not; where every one does, the result is that of the last valid one.
+            port: the port they came from, for profiles that keep entries by it; 0 for the default.
+            top_level_site: the site or URL in the address bar, for profiles that keep entries by it; None for
+                the host's own.
 
         Raises:
-            InvalidHost: `host` is not a str. A str never raises.
+            InvalidHost: `host` or `top_level_site` is not a str, or the latter is no host.
+            InvalidURL: `top_level_site` looks like a URL and is none.
+            MissingExtra: ada-url or publicsuffixlist is needed and not installed.
         """
         try:
             canonical = hosts.canonical(host)
@@ -133,22 +167,60 @@ class HSTSStore:
             return Ignored(host, "invalid-host", str(error))
         if hosts.is_ip_address(canonical):
             return Ignored(host, "ip-address", "an IP address is never noted (RFC 6797 §8.1.1)")
-        if self.profile.localhost_exempt and hosts.is_localhost(canonical):
+        if self.profile.localhost == "never noted or upgraded" and hosts.is_localhost(canonical):
             return Ignored(host, "localhost", "localhost is exempt (Chromium, IgnoreHSTSForLocalhost)")
         domain = self.domain(canonical)
         if domain is None:
             return Ignored(host, "not-a-dns-name", f"{canonical} is not a name that DNS could hold")
-        field = fields if isinstance(fields, str | bytes) else next(iter(fields), None)
+        scope = _EVERYWHERE
+        if self.profile.key != "domain":
+            scope = self._scope(canonical, port, top_level_site)
+        if isinstance(fields, (str, bytes)):
+            return self._heed(host, domain, scope, fields)
+        received = iter(fields)
+        outcome = self._heed(host, domain, scope, next(received, None))
+        if self.profile.fields == "every":
+            for field in received:
+                heard = self._heed(host, domain, scope, field)
+                if not isinstance(heard, Ignored):
+                    outcome = heard
+        return outcome
+
+    def _heed(self, host: str, domain: str, scope: Scope, field: str | bytes | None) -> Noted | Removed | Ignored:
+        """Do what one field value asks."""
+        profile = self.profile
         if field is None:
             return Ignored(host, "no-header", "the response has no Strict-Transport-Security field")
         try:
-            directives = parse_header(field, profile=self.profile)
+            directives = parse_header(field, profile=profile)
         except InvalidHeader as error:
             return Ignored(host, "invalid-header", str(error), error)
-        if directives.max_age == 0:
-            return Removed(domain, self._known.pop(domain, None) is not None)
+        known = self._known.get(domain) if scope is _EVERYWHERE else self._entry(domain, scope)
         now = self.now()
-        return Noted(self._put(domain, directives.include_subdomains, now, now + min(directives.max_age, 1e300)))
+        if directives.max_age == 0 and (known is not None or profile.max_age_zero != "forgets or stores"):
+            preload = self.preload if profile.max_age_zero == "forgets or knocks out" else None
+            if preload is not None and preload.get(domain) is not None:
+                self._put(KnownHost(domain, False, now, math.inf, *scope, knock_out=True), scope)
+            elif known is not None:
+                self._forget(known)
+            return Removed(domain, known is not None)
+        expiry = now + min(directives.max_age, 1e300)
+        if expiry > _LATEST and profile.max_age_overflow != "none":
+            expiry = math.inf if profile.max_age_overflow == "unlimited" else expiry - 2 * _LATEST
+        noted = KnownHost(domain, directives.include_subdomains, now, expiry, scope[0], scope[1])
+        if known is not None and profile.refresh != "always" and not self._replaces(noted, known):
+            return Noted(known)
+        self._put(noted, scope)
+        return Noted(noted)
+
+    def _replaces(self, noted: KnownHost, known: KnownHost) -> bool:
+        """Whether what a header says takes the place of an entry of the same host."""
+        if self.profile.refresh == "in another second":
+            return noted.last_observed != known.last_observed
+        if self.profile.refresh == "by a day" and not known.knock_out:
+            moved = abs(noted.expiry - known.expiry) > 86_400
+            return moved or noted.include_subdomains != known.include_subdomains
+        return True
 
     def add(
         self,
@@ -157,18 +229,22 @@ class HSTSStore:
         include_subdomains: bool = False,
         expiry: float | None = None,
         last_observed: float | None = None,
+        port: int = 0,
+        top_level_site: str | None = None,
+        knock_out: bool = False,
     ) -> KnownHost:
         """Make `host` a Known HSTS Host by hand, as chrome://net-internals does.
 
         The rules for headers do not apply: an IP address or localhost is taken, nothing is capped, and the
         expiry may be past. Times are POSIX seconds; `expiry` is 1,000 days from now by default and may be
-        infinite, `last_observed` is now by default.
+        infinite, `last_observed` is now by default. `port` and `top_level_site` are as in `note`; a
+        `knock_out` takes the host out of the preload list of profiles that allow it.
 
         Raises:
             InvalidHost: no name that DNS could hold.
             InvalidTime: a time that is no number, or a `last_observed` that is infinite.
         """
-        domain = self._domain_of_entry(host)
+        name, domain = self._named(host)
         if domain is None:
             raise InvalidHost(host, "a Known HSTS Host is a name that DNS could hold")
         now = self.now()
@@ -179,12 +255,17 @@ class HSTSStore:
             raise InvalidTime((last_observed, expiry), "times are POSIX seconds, as numbers") from None
         if math.isnan(expiry) or not math.isfinite(last_observed):
             raise InvalidTime((last_observed, expiry), "times are POSIX seconds; only the expiry may be infinite")
-        return self._put(domain, include_subdomains, last_observed, expiry)
+        scope = self._scope(name, port, top_level_site)
+        known = KnownHost(domain, include_subdomains, last_observed, expiry, *scope, knock_out=knock_out)
+        self._put(known, scope)
+        return known
 
-    def remove(self, host: str) -> bool:
+    def remove(self, host: str, *, port: int = 0, top_level_site: str | None = None) -> bool:
         """Forget the entry of exactly this host, and say whether there was one."""
-        domain = self._domain_of_entry(host)
-        return domain is not None and self._known.pop(domain, None) is not None
+        known = self.get(host, port=port, top_level_site=top_level_site)
+        if known is not None:
+            self._forget(known)
+        return known is not None
 
     def clear(self, *, start: float = -math.inf, end: float = math.inf) -> int:
         """Forget the entries last observed at or after `start` and before `end` (POSIX seconds).
@@ -193,36 +274,95 @@ class HSTSStore:
             How many there were.
         """
         gone = [known for known in self if start <= known.last_observed < end]
-        return sum(self._known.pop(known.domain, None) is not None for known in gone)
+        for known in gone:
+            self._forget(known)
+        return len(gone)
 
     def expire(self) -> int:
         """Forget every entry that has expired, and say how many there were.
 
         Chromium forgets one only when a look-up meets it, as `match` does here.
         """
-        return sum(self._expired(known) for known in list(self._known.values()))
+        gone = [known for known in self if self._is_over(known)]
+        for known in gone:
+            self._forget(known)
+        return len(gone)
 
-    def get(self, host: str) -> KnownHost | None:
+    def get(self, host: str, *, port: int = 0, top_level_site: str | None = None) -> KnownHost | None:
         """The entry of exactly this host, expired or not; forgets nothing."""
-        domain = self._domain_of_entry(host)
-        return None if domain is None else self._known.get(domain)
+        name, domain = self._named(host)
+        return None if domain is None else self._entry(domain, self._scope(name, port, top_level_site))
 
-    def match(self, host: str) -> Match | None:
+    def match(self, host: str, *, port: int = 0, top_level_site: str | None = None) -> Match | None:
         """The entry that covers `host` now, None if there is none or `host` is no host.
 
         An expired entry met on the way is forgotten. A nearer entry without includeSubDomains does not hide
-        a farther one that has it (§8.2; Chromium GetDynamicSTSState).
+        a farther one that has it (§8.2; Chromium GetDynamicSTSState), unless the profile says so.
         """
         domain = self.domain_of(host)
-        found = UNKNOWN_HOST if domain is None else self.look_up(domain)
+        if domain is None:
+            return None
+        if self.profile.simple:
+            found = self.look_up(domain)
+        else:
+            found = self.look_up_scoped(domain, port, host if top_level_site is None else top_level_site)
         return found if isinstance(found, Match) else None
 
     def look_up(self, domain: str, record: Record | None = None) -> Match | str:
-        """As `match`, for a domain; the code of the reason if there is no match."""
+        """As `match`, for a domain and a `simple` profile; the code of the reason if there is no match."""
         if record is not None:
-            return walk(domain, self._get, False, record=record)
+            return walk(domain, self._get, "any entry", record=record)
         first = nearest(domain, self._known)
-        return walk(first, self._get, False, first == domain) if first else UNKNOWN_HOST
+        return walk(first, self._get, "any entry", first == domain) if first else UNKNOWN_HOST
+
+    def look_up_scoped(
+        self, domain: str, port: int, top_level_site: str, record: Record | None = None
+    ) -> Match | str:
+        """As `look_up`, for any profile; it needs the host as `top_level_site` where there is no other."""
+        profile = self.profile
+        table: Mapping[str, object] = self._scoped
+        if profile.key == "domain" or (profile.key == "domain and port" and port in (0, 80)):
+            table = self._known
+        start = nearest(domain, table) if record is None else domain
+        if not start:
+            return UNKNOWN_HOST
+        scope = _EVERYWHERE if table is self._known else self._scope(top_level_site, port, top_level_site)
+        now = self.now()
+
+        def get(name: str) -> KnownHost | _Expired | None:
+            known = self._entry(name, scope)
+            if known is None:
+                return None
+            if "." not in name and name != domain and not profile.single_label_superdomains:
+                return None
+            if profile.eviction == "least score":
+                self._use(known, now)
+            if now < known.expiry or not self._is_over(known):
+                return known
+            if (
+                profile.dynamic_decides == "nearest covering entry"
+                and name != domain
+                and not known.include_subdomains
+            ):
+                return known
+            listed = profile.dynamic_replaces_preload and self.preload is not None and name in self.preload
+            if not listed and (name == domain or profile.dynamic_decides == "any entry"):
+                self._let_go(known)
+            return _Expired(known)
+
+        return walk(start, get, profile.dynamic_decides, start == domain, record=record)
+
+    def replaced(self, domain: str, top_level_site: str) -> Callable[[str], bool] | None:
+        """Tells of a domain or superdomain of it whether an entry takes the place of the preload list's.
+
+        None where none does (Firefox nsSiteSecurityService.cpp: a host with an entry is not looked up in the
+        list).
+        """
+        table: Mapping[str, object] = self._known if self.profile.key == "domain" else self._scoped
+        if not nearest(domain, table):
+            return None
+        scope = self._scope(top_level_site, 0, top_level_site)
+        return lambda name: self._entry(name, scope) is not None
 
     def domain(self, canonical: str) -> str | None:
         """The domain by which the profile knows a canonical host; None where it can have no entry."""
@@ -243,10 +383,11 @@ class HSTSStore:
             return None
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._known) + self._count
 
     def __iter__(self) -> Iterator[KnownHost]:
-        return iter(list(self._known.values()))
+        scoped = [known for entries in self._scoped.values() for known in entries.values()]
+        return iter([*self._known.values(), *scoped])
 
     def __contains__(self, host: str) -> bool:
         return self.get(host) is not None
@@ -254,27 +395,89 @@ class HSTSStore:
     def __repr__(self) -> str:
         return f"<HSTSStore {self.profile.name}, {len(self)} known hosts, {self.preload or 'no preload list'}>"
 
-    def _domain_of_entry(self, host: str) -> str | None:
+    def _named(self, host: str) -> tuple[str, str | None]:
+        """The canonical form of a host that names an entry, and its domain; None if there can be no entry."""
         try:
-            return self.domain(hosts.named(host))
+            name = hosts.named(host)
         except InvalidHost:
             if not isinstance(host, str):
                 raise
-            return None
+            return host, None
+        return name, self.domain(name)
 
-    def _put(self, domain: str, include_subdomains: bool, last_observed: float, expiry: float) -> KnownHost:
-        known = KnownHost(domain, include_subdomains, float(last_observed), float(expiry))
-        self._known[domain] = known
-        return known
+    def _scope(self, host: str, port: int, top_level_site: str | None) -> Scope:
+        """What besides the domain the profile keeps an entry of a canonical host by."""
+        key = self.profile.key
+        if key == "domain and top-level site":
+            from hstssim.site import registrable_domain, site
+
+            return 0, registrable_domain(host) if top_level_site is None else site(top_level_site)
+        return (port, "") if port and key == "domain and port" else _EVERYWHERE
+
+    def _entry(self, domain: str, scope: Scope) -> KnownHost | None:
+        if scope is _EVERYWHERE:
+            return self._known.get(domain)
+        return self._scoped.get(domain, {}).get(scope)
+
+    def _put(self, known: KnownHost, scope: Scope) -> None:
+        profile = self.profile
+        limit = profile.max_entries
+        if limit is not None and len(self) >= limit > 0 and self._entry(known.domain, scope) is None:
+            self._evict()
+        if scope is _EVERYWHERE:
+            self._known[known.domain] = known
+        else:
+            entries = self._scoped.setdefault(known.domain, {})
+            self._count += scope not in entries
+            entries[scope] = known
+        if profile.eviction == "least score":
+            self._use(known, self.now())
+
+    def _evict(self) -> None:
+        if self.profile.eviction == "least score" and self._used:
+            known = self._entry(*min(self._used, key=self._used.__getitem__))
+        else:
+            known = next(iter(self))
+        if known is not None:
+            self._forget(known)
+
+    def _forget(self, known: KnownHost) -> None:
+        """Forget an entry, unless another has taken its place meanwhile."""
+        scope = self._scope_of(known)
+        if self._entry(known.domain, scope) is not known:
+            return
+        self._used.pop((known.domain, scope), None)
+        if scope is _EVERYWHERE:
+            self._known.pop(known.domain, None)
+            return
+        entries = self._scoped[known.domain]
+        entries.pop(scope, None)
+        self._count -= 1
+        if not entries:
+            self._scoped.pop(known.domain, None)
 
     def _get(self, domain: str) -> KnownHost | _Expired | None:
         known = self._known.get(domain)
-        return known if known is None or not self._expired(known) else _EXPIRED
+        if known is None or self.now() < known.expiry or not self._is_over(known):
+            return known
+        self._let_go(known)
+        return _Expired(known)
 
-    def _expired(self, known: KnownHost) -> bool:
-        """Whether an entry is past its expiry (at it, it still counts), and if so forget it."""
-        if self.now() <= known.expiry:
-            return False
-        if self._known.get(known.domain) is known:
-            self._known.pop(known.domain, None)
-        return True
+    def _is_over(self, known: KnownHost) -> bool:
+        now = self.now()
+        return now > known.expiry or (now == known.expiry and self.profile.expires == "at its expiry")
+
+    def _let_go(self, known: KnownHost) -> None:
+        """Called for an expired entry that a look-up has met."""
+        self._forget(known)
+
+    def _use(self, known: KnownHost, now: float) -> None:
+        """Count the days on which an entry was used, for profiles that evict by it."""
+        key = known.domain, self._scope_of(known)
+        day = now // 86_400
+        score, last = self._used.get(key, (0, -1))
+        if day != last:
+            self._used[key] = score + 1, day
+
+    def _scope_of(self, known: KnownHost) -> Scope:
+        return (known.port, known.top_level_site) if known.port or known.top_level_site else _EVERYWHERE

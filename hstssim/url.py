@@ -13,8 +13,8 @@ from hstssim import whatwg
 from hstssim.errors import InvalidURL
 from hstssim.host import PLAIN_HOST
 
-Port80 = Literal["default", "443"]
-"""What an explicit port 80 becomes: it is gone with the default port, or an explicit 443."""
+Port80 = Literal["default", "443", "kept"]
+"""What an explicit port 80 becomes: it is gone with the default port, an explicit 443, or stays (as does 443)."""
 
 SECURE = {"http": "https", "ws": "wss"}
 """The scheme that takes the place of each insecure one (Fetch, main fetch; RFC 6797 §8.3)."""
@@ -22,14 +22,16 @@ SECURE = {"http": "https", "ws": "wss"}
 plain_http = re.compile(f"http://({PLAIN_HOST})(?::[0-9]{{1,4}}+)?+(?=[/?#]|\\Z)").match
 """Matches at the start of an http URL whose host, group 1, is in the plain form."""
 
-_plain = re.compile(f"(https?|wss?)://({PLAIN_HOST})(?::[0-9]{{1,4}}+)?+(?=[/?#]|\\Z)").match
+_plain = re.compile(f"(https?|wss?)://({PLAIN_HOST})(?::([0-9]{{1,4}}+))?+(?=[/?#]|\\Z)").match
 # The characters that WHATWG leaves alone, and no segment of a path that is or might be a dot segment.
 _plain_whole = re.compile(
     f"(?:http|ws)://({PLAIN_HOST})(?::([0-9]{{1,4}}))?"
     r"((?:/(?![.]|%2[eE])[A-Za-z0-9._~!$%&'()*+,;=:@-]*)*)"
     r"(\?[A-Za-z0-9._~!$%&()*+,;=:@/?-]*)?(#[A-Za-z0-9._~!$%&'()*+,;=:@/?-]*)?"
 ).fullmatch
-_EXPLICIT_80 = r"[^:/?#]*:[/\\]*(?:[^/?#\\]*@)?[^/?#\\@]*:0*80(?:[/?#\\]|\Z)"
+_EXPLICIT = r"[^:/?#]*:[/\\]*(?:[^/?#\\]*@)?[^/?#\\@]*:0*([0-9]{1,5})(?:[/?#\\]|\Z)"
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_WRITTEN = {"default": {}, "443": {80: 443}, "kept": {80: 80, 443: 443}}  # where a browser would write none
 _UNSEEN = {ord(character): None for character in "\t\n\r"}  # WHATWG URL drops them wherever they stand
 _TRIMMED = "".join(map(chr, range(33)))  # and these at both ends
 
@@ -52,12 +54,28 @@ def parse(url: str) -> tuple[str, str]:
     return parsed
 
 
+def port(url: str) -> int:
+    """The port that an absolute URL names; 0 where it names none, or its scheme's default.
+
+    Raises:
+        InvalidURL: no browser takes it.
+        MissingExtra: it is not plain, and ada-url is not installed.
+    """
+    if isinstance(url, str) and url.find(":", len("https:")) < 0:
+        return 0
+    match = _plain(url) if isinstance(url, str) else None
+    scheme = match[1] if match is not None else parse(url)[0]
+    text = match[3] if match is not None else _explicit_port(as_shown(url))
+    number = int(text or 0)
+    return 0 if number == _DEFAULT_PORTS.get(scheme) else number
+
+
 def upgrade(url: str, *, port_80: Port80 = "default") -> str:
     """The URL that takes the place of an http or ws URL, as a browser shows it.
 
-    The scheme becomes https or wss. A port that is the default of the old or of the new scheme disappears,
-    any other stays (RFC 6797 §8.3; Chromium url_request_http_job.cc, UpgradeSchemeToCryptographic). Any
-    other URL comes back as a browser shows it.
+    The scheme becomes https or wss. A port that is the default of the old or of the new scheme disappears
+    unless `port_80` keeps it, any other stays (RFC 6797 §8.3; Chromium url_request_http_job.cc,
+    UpgradeSchemeToCryptographic). Any other URL comes back as a browser shows it.
 
     Raises:
         InvalidURL: no browser takes it.
@@ -67,18 +85,24 @@ def upgrade(url: str, *, port_80: Port80 = "default") -> str:
     if match is not None:
         host, port, path, query, fragment = match.groups("")
         number = int(port or 80)
-        if port and number == 80 and port_80 == "443":
-            port = ":443"
+        if port and number in _WRITTEN[port_80]:
+            port = f":{_WRITTEN[port_80][number]}"
         else:
             port = "" if number in (80, 443) else f":{number}"
         return f"{'https' if url[0] == 'h' else 'wss'}://{host}{port}{path or '/'}{query}{fragment}"
     scheme, _ = parse(url)
     upgraded = whatwg.with_scheme(url, SECURE.get(scheme, scheme))
-    if port_80 == "443" and scheme in SECURE and re.match(_EXPLICIT_80, url.strip(_TRIMMED).translate(_UNSEEN)):
-        authority = re.match(r"[a-z]+://[^/?#]*", upgraded)
-        assert authority is not None
-        return f"{authority[0]}:443{upgraded[authority.end() :]}"
-    return upgraded
+    written = _WRITTEN[port_80].get(int(_explicit_port(url) or 0)) if scheme in SECURE else None
+    if written is None:
+        return upgraded
+    authority = re.match(r"[a-z]+://[^/?#]*", upgraded)
+    assert authority is not None
+    return f"{authority[0]}:{written}{upgraded[authority.end() :]}"
+
+
+def _explicit_port(url: str) -> str:
+    match = re.match(_EXPLICIT, url.strip(_TRIMMED).translate(_UNSEEN))
+    return "" if match is None else match[1]
 
 
 def as_shown(url: str) -> str:

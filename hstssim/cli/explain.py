@@ -48,7 +48,9 @@ def run(arguments: Namespace) -> int:
         try:
             if error is not None:
                 raise error
-            decision = hsts.explain(typed(text)[0], arguments.origin, not arguments.subresource)
+            decision = hsts.explain(
+                typed(text)[0], arguments.origin, not arguments.subresource, arguments.top_level_site
+            )
             if arguments.json:
                 write_json(_values(text, decision))
             else:

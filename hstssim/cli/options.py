@@ -28,8 +28,8 @@ class _Parser(ArgumentParser):
 class _ReadOnlyStore(HSTSStore):
     """A store that forgets nothing when it is asked, so that no answer depends on an earlier one."""
 
-    def _expired(self, known: KnownHost) -> bool:
-        return self.now() > known.expiry
+    def _let_go(self, known: KnownHost) -> None:
+        pass
 
 
 def command_parser(command: str, description: str, epilog: str) -> ArgumentParser:
@@ -64,6 +64,9 @@ def add_knowledge(parser: ArgumentParser) -> None:
     add_profile(parser)
     parser.add_argument(
         "--store", metavar="FILE", help="entries of your own: the HSTS file of curl, wget or wget2 (only read)"
+    )
+    parser.add_argument(
+        "--top-level-site", metavar="SITE", help="the site in the address bar, for firefox (the host's own)"
     )
     parser.add_argument("--no-preload", action="store_true", help="without the preload list")
     parser.add_argument("--preload", metavar="FILE", help="another preload list (hstssim preload build)")
@@ -111,6 +114,13 @@ def interceptor(arguments: Namespace, command: str) -> tuple[Interceptor, bool]:
     rules = profile(arguments)
     if arguments.stale_after is not None:
         rules = rules.replace(preload_max_age_days=arguments.stale_after)
+    if arguments.top_level_site is not None:
+        from hstssim.site import site
+
+        try:
+            site(arguments.top_level_site)
+        except HSTSSimError as wrong:
+            raise UsageError(f"--top-level-site: {wrong}") from wrong
     if preload is not None:
         _ = preload.date  # which may be damaged, and is asked for in every answer
     store = _ReadOnlyStore(profile=rules, preload=preload, clock=clock)

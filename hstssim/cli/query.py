@@ -57,7 +57,7 @@ def run(arguments: Namespace) -> int:
             if error is not None:
                 raise error
             url, bare = typed(text)
-            decision = hsts.request(url)
+            decision = hsts.request(url, top_level_site=arguments.top_level_site)
             _ = decision.host  # which is when an https URL is looked at
             upgraded = decision.upgraded
             if arguments.only is None or upgraded == (arguments.only == "upgraded"):
@@ -95,7 +95,7 @@ def typed(text: str) -> tuple[str, bool]:
         and port.isdigit()
         and int(port[:6]) < 65536
     ):
-        return f"http://{canonical(host)}/", True
+        return f"http://{canonical(host)}:{port}/", True
     return f"http://{canonical(text)}/", True
 
 

@@ -45,7 +45,9 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
     for number, line in entries:
         try:
             entry = form.entry(line, heading)
-            known = store.get(entry.domain)
+            if entry.port and store.profile.key != "domain and port":
+                raise FormatError(f"port {entry.port}: only wget keeps HSTS by port; this entry is left out")
+            known = store.get(entry.domain, port=entry.port)
             if known is not None and known.expiry > now:
                 entry = form.merged(known, entry) if entry.expiry > now else known
             store.add(
@@ -53,6 +55,7 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
                 include_subdomains=entry.include_subdomains,
                 expiry=entry.expiry,
                 last_observed=entry.last_observed,
+                port=entry.port,
             )
         except (FormatError, InvalidHost) as error:
             complaints.append(FormatError(str(error), format=form.NAME, path=path, line=number))

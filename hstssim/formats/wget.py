@@ -22,23 +22,21 @@ def entry(line: str, heading: str) -> KnownHost:
     """Read one line; the file's heading tells wget's from wget2's, else the third column (an instant in wget2's).
 
     Raises:
-        FormatError: it is none; or it is for a port of its own, which no other program's store can hold; or
-            wget itself would not use it.
+        FormatError: it is none, or wget itself would not use it.
     """
     match = LINE.fullmatch(line)
     if match is None:
         raise FormatError(f"a line is a host and four numbers; seen {line[:80]!r}")
     name = match[1]
     port, third, fourth, fifth = (int(number) for number in match.groups()[1:])
-    if port not in _DEFAULT_PORTS:
-        raise FormatError(f"port {port}: only wget keeps HSTS by port; this entry is left out")
+    port = 0 if port in _DEFAULT_PORTS else port
     if is_ip_address(name):
         raise FormatError(f"{name}: wget keeps no HSTS for IP addresses")
     if "GNU Wget" not in heading and ("HSTS 1.0 file" in heading or third > 1):
-        return KnownHost(name, bool(fourth), float(fifth), float(third))
+        return KnownHost(name, bool(fourth), float(fifth), float(third), port)
     if fourth + fifth >= 2**63:
         raise FormatError(f"{name}: the expiry overflows, and wget never uses the entry")
-    return KnownHost(name, bool(third), float(fourth), float(fourth + fifth))
+    return KnownHost(name, bool(third), float(fourth), float(fourth + fifth), port)
 
 
 def merged(known: KnownHost, entry: KnownHost) -> KnownHost:

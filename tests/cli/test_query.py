@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hstssim.profile import PROFILES
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
@@ -132,7 +134,7 @@ def test_a_bad_line_in_the_store_is_named_and_the_good_ones_count(run: Run, tmp_
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--profile", "netscape"], "--profile is one of chrome, rfc6797; seen 'netscape'"),
+        (["--profile", "netscape"], "--profile is one of chrome, firefox, curl, curl-7.88, wget"),
         (["--at", "soon"], "a time is ISO 8601"),
         (["--store", "/nowhere/at/all"], "No such file"),
         (["--preload", "/nowhere/at/all"], "No such file"),
@@ -289,3 +291,39 @@ def test_a_bad_https_url_is_bad_input_whatever_is_printed(run: Run) -> None:
         ran = run("query", "--only", only, "https://[", "github.com")
         assert ran.status == 2
         assert len(ran.complaints) == 1
+
+
+def test_a_port_counts_where_the_profile_keeps_entries_by_it(run: Run, tmp_path: Path) -> None:
+    state = tmp_path / "wget-hsts"
+    state.write_text("example.com\t8080\t0\t1700000000\t99999999999\n")
+    of_wget = ("--store", str(state), "--profile", "wget")
+    assert run("query", *of_wget, "example.com").status == 1
+    assert run("query", *of_wget, "example.com:8080").status == 0
+    assert run("query", *of_wget, "http://example.com:8080/x").out.split()[2:4] == [
+        "to",
+        "https://example.com:8080/x",
+    ]
+    chrome = run("query", "--store", str(state), "example.com:8080")
+    assert chrome.status == 2
+    assert "only wget keeps HSTS by port" in chrome.err
+
+
+def test_the_top_level_site_counts_where_the_profile_keeps_entries_by_it(run: Run, tmp_path: Path) -> None:
+    state = tmp_path / "hsts.txt"
+    state.write_text('cdn.example "unlimited"\n')
+    of_firefox = ("--store", str(state), "--profile", "firefox", "cdn.example")
+    assert run("query", *of_firefox).status == 0
+    assert run("explain", *of_firefox, "--top-level-site", "https://www.cdn.example/").status == 0
+    assert run("query", *of_firefox, "--top-level-site", "shop.example").status == 1
+    refused = run("query", *of_firefox, "--top-level-site", "a/b")
+    assert refused.status == 2
+    assert refused.err.startswith("hstssim query: --top-level-site: ")
+    assert refused.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_answers(run: Run, profile: str) -> None:
+    ran = run("query", "--profile", profile, "github.com", "http://localhost/", "https://x.test/", "a..b", "[::1]")
+    assert ran.err == ""
+    assert ran.status == (1 if profile.startswith(("curl", "wget")) else 0)
+    assert run("explain", "--profile", profile, "github.com").status == ran.status

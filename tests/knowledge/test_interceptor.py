@@ -45,6 +45,7 @@ def store(clock: Clock) -> HSTSStore:
     store.note("both.test", "max-age=1000; includeSubDomains")
     store.add("past.test", expiry=clock.now - 1)
     store.add("localhost", include_subdomains=True)
+    store.add("out.test", knock_out=True)
     return store
 
 
@@ -108,6 +109,7 @@ CASES = {
     "expired": [Case("http://past.test/"), Case("http://a.past.test/")],
     "no-include-subdomains": [Case("http://a.only.test/"), Case("http://a.alone.test/")],
     "negative-entry": [Case("http://off.both.test/"), Case("http://a.off.both.test/")],
+    "knocked-out": [Case("http://out.test/")],
     "unknown-host": [Case("http://unknown.test/"), Case("http://test/"), Case("http://notknown.test/")],
 }
 ROWS = [(reason, case) for reason, cases in CASES.items() for case in cases]

@@ -183,10 +183,13 @@ def test_what_is_added_is_found_again_by_the_same_words(profile: Profile, host: 
     except InvalidHost as error:
         assert error.host == host
         return
-    for name in (host, known.domain):
+    names = [host, known.domain]
+    if known.domain != host and (known.domain.endswith(".") or known.top_level_site):
+        names.remove(known.domain)  # `a..` is kept as `a.`, which asks for `a`; and a dot makes another site
+    for name in names:
         assert store.get(name) == known
         assert name in store
-    assert store.remove(known.domain)
+    assert store.remove(host)
 
 
 def test_the_trailing_dot_is_another_host_where_the_profile_says_so() -> None:

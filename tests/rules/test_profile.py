@@ -11,7 +11,7 @@ import pytest
 from hstssim.profile import CHROME, PROFILES, Profile
 
 profiles = pytest.mark.parametrize("profile", [pytest.param(p, id=p.name) for p in PROFILES.values()])
-FACTS = set(Profile.__slots__) - {"name", "title", "sources"}
+FACTS = set(Profile.__slots__) - {"name", "title", "sources", "simple"}
 
 
 def facts(profile: Profile) -> dict[str, object]:

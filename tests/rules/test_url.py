@@ -101,6 +101,53 @@ def test_an_explicit_port_80_becomes_an_explicit_443_where_the_profile_says_so(u
     assert urls.upgrade(url, port_80="443") == upgraded
 
 
+KEPT = {
+    "http://e.test/": "https://e.test/",
+    "http://e.test:/": "https://e.test/",
+    "http://e.test:80/x?q": "https://e.test:80/x?q",
+    "http://e.test:080": "https://e.test:80/",
+    "http://e.test:443/": "https://e.test:443/",
+    "http://e.test:8080/": "https://e.test:8080/",
+    "http://u:80@e.test/a:80": "https://u:80@e.test/a:80",
+    "http://u:p@e.test:80/": "https://u:p@e.test:80/",
+    "http://É.test:443/": "https://xn--9ca.test:443/",
+    "http://[::1]:80/": "https://[::1]:80/",
+    "https://e.test:443/": "https://e.test/",
+}
+
+
+@pytest.mark.parametrize(("url", "upgraded"), KEPT.items(), ids=map(ascii, KEPT))
+def test_an_explicit_port_stays_where_the_profile_keeps_it(url: str, upgraded: str) -> None:
+    assert urls.upgrade(url, port_80="kept") == upgraded
+
+
+PORTS = {
+    "http://e.test/": 0,
+    "http://e.test:/": 0,
+    "http://e.test:80/": 0,
+    "http://e.test:443/": 443,
+    "https://e.test:443/": 0,
+    "https://e.test:80/": 80,
+    "http://e.test:08080/": 8080,
+    "http://e.test:65535": 65535,
+    "http://e.test/a:8080": 0,
+    "http://u:1@e.test/": 0,
+    "http://u:1@e.test:2/a:3": 2,
+    "http://[::1]/": 0,
+    "http://[::1]:8080/": 8080,
+    "HTTP://E.test:8080\\x": 8080,
+    "  https://e.test:8443/": 8443,
+    "ws://e.test:80/": 0,
+    "wss://e.test:443/": 0,
+    "wss://e.test:80/": 80,
+}
+
+
+@pytest.mark.parametrize(("url", "port"), PORTS.items(), ids=map(ascii, PORTS))
+def test_a_url_names_a_port_unless_it_is_the_default(url: str, port: int) -> None:
+    assert urls.port(url) == port
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "e.test", "//e.test/", "http:", "http://", "http:///", "http://e.test:65536/", "http://e.test:x/"]
@@ -175,6 +222,15 @@ def test_an_upgraded_url_is_left_alone(url: str) -> None:
         return
     assert urls.upgrade(upgraded) == upgraded
     assert urls.upgrade(urls.upgrade(url, port_80="443")) == upgraded
+
+
+@given(some_urls)
+def test_a_port_is_the_one_that_ada_url_reads(url: str) -> None:
+    try:
+        parsed = URL(url)
+    except ValueError:
+        return
+    assert urls.port(url) == int(parsed.port or 0)
 
 
 @given(some_urls)
