@@ -9,6 +9,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hstssim.difference import TELLING_HEADERS, TELLING_HOSTS, Comparison, Outcome, diff
     from hstssim.errors import (
         FormatError,
         HSTSSimError,
@@ -23,18 +24,30 @@ if TYPE_CHECKING:
     from hstssim.interceptor import Decision, Interceptor, Step
     from hstssim.match import Match
     from hstssim.preload import PreloadEntry, PreloadList
-    from hstssim.profile import CHROME, RFC6797, Profile, parse_header
+    from hstssim.profile import (
+        CHROME,
+        CURL,
+        CURL_7_88,
+        FIREFOX,
+        PROFILES,
+        RFC6797,
+        WGET,
+        WGET_1_21,
+        Profile,
+        parse_header,
+    )
     from hstssim.redirect import InternalRedirect
     from hstssim.store import HSTSStore, Ignored, KnownHost, Noted, Removed
 
 _HOMES = {
+    "difference": "TELLING_HEADERS TELLING_HOSTS Comparison Outcome diff",
     "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidTime InvalidURL MissingExtra "
     "PreloadError",
     "header": "Directives Problem",
     "interceptor": "Decision Interceptor Step",
     "match": "Match",
     "preload": "PreloadEntry PreloadList",
-    "profile": "CHROME RFC6797 Profile parse_header",
+    "profile": "CHROME CURL CURL_7_88 FIREFOX PROFILES RFC6797 WGET WGET_1_21 Profile parse_header",
     "redirect": "InternalRedirect",
     "store": "HSTSStore Ignored KnownHost Noted Removed",
 }
@@ -42,7 +55,16 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 __all__ = [
     "CHROME",
+    "CURL",
+    "CURL_7_88",
+    "FIREFOX",
+    "PROFILES",
     "RFC6797",
+    "TELLING_HEADERS",
+    "TELLING_HOSTS",
+    "WGET",
+    "WGET_1_21",
+    "Comparison",
     "Decision",
     "Directives",
     "FormatError",
@@ -59,6 +81,7 @@ __all__ = [
     "Match",
     "MissingExtra",
     "Noted",
+    "Outcome",
     "PreloadEntry",
     "PreloadError",
     "PreloadList",
@@ -66,6 +89,7 @@ __all__ = [
     "Profile",
     "Removed",
     "Step",
+    "diff",
     "parse_header",
 ]
 __version__ = "0.1.0"

@@ -17,8 +17,8 @@ PACKAGE = Path(hstssim.__file__).parent
 # Rooms may import from rings of a lower number, and from their own ring but for the edges.
 RINGS = {
     0: {"errors", "times"},
-    1: {"header", "host", "url", "whatwg", "profile"},
-    2: {"match", "store", "preload", "preload_source", "redirect", "interceptor"},
+    1: {"header", "host", "site", "url", "whatwg", "profile"},
+    2: {"match", "store", "preload", "preload_source", "redirect", "interceptor", "difference"},
     3: {"navigation", "network", "formats", "traces", "adapters", "lab", "audit"},
     4: {"plots", "pytest_plugin", "cli", "__main__"},
 }

@@ -19,6 +19,8 @@ from hstssim import errors
 STABLE = {
     *("HSTSStore", "KnownHost", "PreloadList", "PreloadEntry", "Interceptor", "Decision", "Match"),
     *("InternalRedirect", "Directives", "parse_header", "Profile", "CHROME", "RFC6797"),
+    *("FIREFOX", "CURL", "CURL_7_88", "WGET", "WGET_1_21", "PROFILES", "diff", "Comparison", "Outcome"),
+    *("TELLING_HEADERS", "TELLING_HOSTS"),
     *("Noted", "Removed", "Ignored", "HSTSSimError", "InvalidHeader", "InvalidHost", "InvalidURL", "InvalidTime"),
     *("FormatError", "PreloadError", "MissingExtra"),
 }

@@ -12,7 +12,7 @@ from hstssim.cli.options import UsageError, add_profile, command_parser, profile
 from hstssim.cli.terminal import DIM, GREEN, RED, coloured, complain, paint, shown
 from hstssim.errors import InvalidHeader
 from hstssim.header import Directives, Problem
-from hstssim.profile import parse_header
+from hstssim.profile import Profile, parse_header
 from hstssim.times import span
 
 _FIELD = re.compile(r"strict-transport-security[ \t]*:(.*)", re.IGNORECASE | re.DOTALL)
@@ -24,8 +24,8 @@ _MOST_PROBLEMS = 20
 
 class _Value(NamedTuple):
     text: str
-    heeded: bool = True
-    """False for a field after the first of its response, which no browser reads (RFC 6797 §8.1)."""
+    first: bool = True
+    """False for a field after the first of its response, which most profiles do not read (RFC 6797 §8.1)."""
 
 
 def parser() -> ArgumentParser:
@@ -65,7 +65,7 @@ def run(arguments: Namespace) -> int:
         values = (
             list(_in_text(sys.stdin.buffer.read().decode("utf-8", "replace")))
             if text == "-"
-            else [_Value(_bare(text))]
+            else [_Value(bare(text))]
         )
         if not values:
             complain("header", "", "no Strict-Transport-Security field and no value stands in the input")
@@ -78,13 +78,14 @@ def run(arguments: Namespace) -> int:
                 directives, problems = None, error.problems
                 refused = True
             if arguments.json:
-                print(_json(value, rules.name, directives, problems))
+                print(_json(value, rules, directives, problems))
             else:
-                print("\n".join(_report(value, directives, problems, colour)))
+                print("\n".join(_report(value, rules, directives, problems, colour)))
     return 1 if refused else 0
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """The field value in a text, which may be the whole line."""
     field = _FIELD.fullmatch(text.strip())
     return field[1].strip(" \t") if field else text
 
@@ -102,17 +103,25 @@ def _in_text(text: str) -> Iterator[_Value]:
             fields[-1] += f" {line.strip()}"  # a folded line (RFC 9112 §5.2)
         else:
             fields.append(line)
-    in_response = heeded = False
+    in_response = seen = False
     for line in fields:
         if line.startswith("HTTP/"):
-            in_response, heeded = True, False
+            in_response, seen = True, False
         elif _FIELD.fullmatch(line):
-            yield _Value(_bare(line), heeded=not (in_response and heeded))
-            heeded = True
+            yield _Value(bare(line), first=not (in_response and seen))
+            seen = True
+
+
+def _heeded(value: _Value, rules: Profile) -> bool:
+    return value.first or rules.fields == "every"
 
 
 def _report(
-    value: _Value, directives: Directives | None, problems: tuple[Problem, ...], colour: bool
+    value: _Value,
+    rules: Profile,
+    directives: Directives | None,
+    problems: tuple[Problem, ...],
+    colour: bool,
 ) -> Iterator[str]:
     yield shown(
         value.text if len(value.text) <= _LONG else f"{value.text[:_LONG]}… ({len(value.text)} characters)"
@@ -127,32 +136,34 @@ def _report(
         yield f"  and {len(problems) - _MOST_PROBLEMS} more problems"
     if directives is None:
         yield f"  {paint('refused', RED, colour)}: nothing changes"
-    elif not value.heeded:
+    elif not _heeded(value, rules):
         yield "  not heeded: of several fields in a response only the first counts (RFC 6797 §8.1)"
     else:
         accepted = paint("accepted", GREEN, colour)
+        last = "" if value.first else "; of several fields in a response the last accepted one counts"
         if directives.max_age == 0:
-            yield f"  {accepted}: the host is forgotten"
+            yield f"  {accepted}: the host is forgotten{last}"
         else:
             subdomains = " and its subdomains" if directives.include_subdomains else ""
             seconds = directives.max_age
+            text = f"{seconds} second{'' if seconds == 1 else 's'}"
             days = "" if seconds < 60 else f" ({span(seconds)})"
-            yield f"  {accepted}: the host{subdomains} for {seconds} second{'' if seconds == 1 else 's'}{days}"
+            yield f"  {accepted}: the host{subdomains} for {text}{days}{last}"
 
 
-def _json(value: _Value, profile: str, directives: Directives | None, problems: tuple[Problem, ...]) -> str:
+def _json(value: _Value, rules: Profile, directives: Directives | None, problems: tuple[Problem, ...]) -> str:
     import json
 
     return json.dumps(
         {
             "value": value.text,
-            "profile": profile,
+            "profile": rules.name,
             "accepted": directives is not None,
             "max_age": directives.max_age if directives else None,
             "max_age_sent": directives.max_age_sent if directives else None,
             "include_subdomains": directives.include_subdomains if directives else None,
             "preload": directives.preload if directives else None,
-            "effect": directives.effect if directives and value.heeded else "ignore",
+            "effect": directives.effect if directives and _heeded(value, rules) else "ignore",
             "problems": [
                 {"code": problem.code, "offset": problem.offset, "message": problem.message}
                 for problem in problems

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hstssim.profile import PROFILES
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
@@ -74,6 +76,15 @@ def test_of_a_response_only_the_first_field_is_heeded(run: Run) -> None:
     assert first["effect"] == "set"
     assert second["effect"] == "ignore"
     assert "only the first counts" in run("header", "-", stdin=RESPONSES).out
+
+
+@pytest.mark.parametrize("profile", [profile.name for profile in PROFILES.values() if profile.fields == "every"])
+def test_a_profile_that_heeds_every_field_says_so(run: Run, profile: str) -> None:
+    told = run("header", "--json", "--profile", profile, stdin=RESPONSES).objects
+    assert [value["effect"] for value in told] == ["set", "set"]
+    first, second = run("header", "--profile", profile, "-", stdin=RESPONSES).lines[1::2]
+    assert first == "  accepted: the host and its subdomains for 5 seconds"
+    assert second.startswith("  accepted: the host for 6 seconds; of several fields")
 
 
 def test_a_response_without_the_field_is_said_so(run: Run) -> None:
