@@ -90,6 +90,8 @@ def domain(host: str, *, trailing_dot: TrailingDot = "ignored", dns_names_only: 
 
 def is_ip_address(host: str) -> bool:
     """Whether a canonical host is an IP address literal (RFC 6797 §8.1.1)."""
+    if host[-1:].isalpha():
+        return False
     return host[:1] == "[" or _ipv4(host.removesuffix(".")) is not None
 
 

@@ -366,8 +366,8 @@ class Interceptor:
                 site = host if top_level_site is None else top_level_site
                 port = urls.port(decision.url) if profile.key == "domain and port" else 0
                 dynamic = store.look_up_scoped(domain, port, site, record)
-                if profile.dynamic_replaces_preload:
-                    replaced = store.replaced(domain, site)
+                if profile.dynamic_replaces_preload and dynamic is not UNKNOWN_HOST:
+                    replaced = store.replaced(site)
             if store.preload is not None and profile.preload_decides != "no list":
                 record = None if steps is None else _recorder(steps, "preload")
                 preload = store.preload.look_up(domain, profile.preload_decides, record, replaced)

@@ -233,7 +233,14 @@ class PreloadList:
         `replaced` tells of a name whether its entry does not count, because a dynamic one has its place.
         """
         if replaced is not None:
-            return walk(domain, lambda name: None if replaced(name) else self._get(name), decides, record=record)
+            first = domain if record is not None or self._names is None else nearest(domain, self._names)
+            if not first:
+                return UNKNOWN_HOST
+
+            def get(name: str) -> PreloadEntry | None:
+                return None if replaced(name) else self._get(name)
+
+            return walk(first, get, decides, first == domain, record=record)
         names = self._names
         if names is None:
             self._questions += 1

@@ -352,15 +352,8 @@ class HSTSStore:
 
         return walk(start, get, profile.dynamic_decides, start == domain, record=record)
 
-    def replaced(self, domain: str, top_level_site: str) -> Callable[[str], bool] | None:
-        """Tells of a domain or superdomain of it whether an entry takes the place of the preload list's.
-
-        None where none does (Firefox nsSiteSecurityService.cpp: a host with an entry is not looked up in the
-        list).
-        """
-        table: Mapping[str, object] = self._known if self.profile.key == "domain" else self._scoped
-        if not nearest(domain, table):
-            return None
+    def replaced(self, top_level_site: str) -> Callable[[str], bool]:
+        """Tells of a domain whether an entry takes the place of the preload list's (`dynamic_replaces_preload`)."""
         scope = self._scope(top_level_site, 0, top_level_site)
         return lambda name: self._entry(name, scope) is not None
 

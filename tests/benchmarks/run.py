@@ -20,6 +20,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import count, islice
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, ROOT)  # what is measured is this checkout, here and in the processes started below
 
 import hstssim  # noqa: E402
-from hstssim import HSTSStore, Interceptor, PreloadList, parse_header  # noqa: E402
+from hstssim import CHROME, PROFILES, HSTSStore, Interceptor, PreloadList, parse_header  # noqa: E402
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": ROOT}
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
@@ -243,6 +244,31 @@ def headers(size: int) -> Iterator[Row]:
         yield from versus(f"parse_header, {title} values", own, "hstsheader.parse", theirs, 10)
 
 
+def profiles(size: int) -> Iterator[Row]:
+    """Each profile beside Chrome's, on the same questions, taken in turns."""
+    stores = {}
+    dynamic = [f"known-{number:x}.example" for number in range(2000)]
+    for profile in PROFILES.values():
+        stores[profile.name] = HSTSStore(profile=profile, preload=PreloadList.bundled().load())
+        for number, name in enumerate(dynamic):
+            stores[profile.name].add(name, include_subdomains=number % 2 == 0)
+    names = random.Random(1).sample([*listed_names()[:2000], *(name.encode() for name in dynamic)], 4000)
+    asked = [f"http://{host}/a/1?page=2" for host in islice(mixed_hosts(names, "d"), size // 4)]
+    values = list(islice(field_values(TYPICAL), size // 4))
+    calls: dict[str, dict[str, tuple[Any, list[str]]]] = {"Interceptor.request": {}, "parse_header": {}}
+    for name, store in stores.items():
+        calls["Interceptor.request"][name] = (Interceptor(store).request, asked)
+        calls["parse_header"][name] = (partial(parse_header, profile=store.profile), values)
+    for title, by_profile in calls.items():
+        took = dict.fromkeys(by_profile, float("inf"))
+        for _ in range(ROUNDS):
+            for name, (call, items) in by_profile.items():
+                took[name] = min(took[name], seconds(call, [items]))
+        chrome = took.pop(CHROME.name)
+        for name, own in took.items():
+            yield Row(f"{title}, {name}", own * 1e6, "us", own / chrome).judged(most=1.5, of="chrome")
+
+
 # In processes of their own
 
 
@@ -341,6 +367,7 @@ def all_rows(size: int) -> Iterator[Row]:
     units.append(empty_call(size))
     yield from requests(size, units)
     yield from headers(size)
+    yield from profiles(size)
     units.append(empty_call(size))
     unsteady = f"up to {max(units) * 1e9:.3g}: the machine changed speed, run again"
     note = unsteady if max(units) > 1.2 * min(units) else ""
