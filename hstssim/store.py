@@ -150,7 +150,7 @@ class HSTSStore:
             host: the host that sent them.
             fields: one field value or a list of them in the order received. In most profiles only the first
                 counts, valid or not; where every one does, the result is that of the last valid one.
-            port: the port they came from, for profiles that keep entries by it; 0 for the default.
+            port: the port they came from, for profiles that keep entries by it; 0 or 443 for the default.
             top_level_site: the site or URL in the address bar, for profiles that keep entries by it; None for
                 the host's own.
 
@@ -174,7 +174,7 @@ class HSTSStore:
             return Ignored(host, "not-a-dns-name", f"{canonical} is not a name that DNS could hold")
         scope = _EVERYWHERE
         if self.profile.key != "domain":
-            scope = self._scope(canonical, port, top_level_site)
+            scope = self._scope(canonical, _explicit(port), top_level_site)
         if isinstance(fields, (str, bytes)):
             return self._heed(host, domain, scope, fields)
         received = iter(fields)
@@ -255,7 +255,7 @@ class HSTSStore:
             raise InvalidTime((last_observed, expiry), "times are POSIX seconds, as numbers") from None
         if math.isnan(expiry) or not math.isfinite(last_observed):
             raise InvalidTime((last_observed, expiry), "times are POSIX seconds; only the expiry may be infinite")
-        scope = self._scope(name, port, top_level_site)
+        scope = self._scope(name, _explicit(port), top_level_site)
         known = KnownHost(domain, include_subdomains, last_observed, expiry, *scope, knock_out=knock_out)
         self._put(known, scope)
         return known
@@ -291,7 +291,7 @@ class HSTSStore:
     def get(self, host: str, *, port: int = 0, top_level_site: str | None = None) -> KnownHost | None:
         """The entry of exactly this host, expired or not; forgets nothing."""
         name, domain = self._named(host)
-        return None if domain is None else self._entry(domain, self._scope(name, port, top_level_site))
+        return None if domain is None else self._entry(domain, self._scope(name, _explicit(port), top_level_site))
 
     def match(self, host: str, *, port: int = 0, top_level_site: str | None = None) -> Match | None:
         """The entry that covers `host` now, None if there is none or `host` is no host.
@@ -474,3 +474,7 @@ class HSTSStore:
 
     def _scope_of(self, known: KnownHost) -> Scope:
         return (known.port, known.top_level_site) if known.port or known.top_level_site else _EVERYWHERE
+
+
+def _explicit(port: int) -> int:
+    return 0 if port == 443 else port

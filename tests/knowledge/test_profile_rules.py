@@ -204,6 +204,15 @@ class TestKeptByPort:
         assert len(store) == 1
         assert upgraded(store, asked) == location
 
+    def test_443_is_the_default_of_what_is_kept(self) -> None:
+        store = HSTSStore(profile=WGET)
+        store.add("h.test", port=443)
+        assert store.get("h.test") == store.get("h.test", port=443)
+        assert store.match("h.test")
+        assert store.match("h.test", port=80)
+        assert store.match("h.test", port=443) is None, "http at port 443 is another matter"
+        assert store.note("h.test", "max-age=0", port=443) == Removed("h.test", known=True)
+
     def test_ports_play_no_part_in_chrome(self) -> None:
         store = HSTSStore()
         Interceptor(store).response("https://h.test:8080/", [(STS, "max-age=9")])
