@@ -353,7 +353,7 @@ class HSTSStore:
         return walk(start, get, profile.dynamic_decides, start == domain, record=record)
 
     def replaced(self, top_level_site: str) -> Callable[[str], bool]:
-        """Tells of a domain whether an entry takes the place of the preload list's (`dynamic_replaces_preload`)."""
+        """Tells of a domain whether an entry has the place of the preload list's (`dynamic_replaces_preload`)."""
         scope = self._scope(top_level_site, 0, top_level_site)
         return lambda name: self._entry(name, scope) is not None
 
