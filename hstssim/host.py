@@ -85,7 +85,7 @@ def domain(host: str, *, trailing_dot: TrailingDot = "ignored", dns_names_only: 
     if dns_names_only:
         text = name.removesuffix(".") if trailing_dot == "distinct" else name
         return name if _dns_name(text) and len(text) <= 253 else None
-    return name if name and name[0] != "[" else None
+    return name or None
 
 
 def is_ip_address(host: str) -> bool:

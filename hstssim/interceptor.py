@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hstssim.redirect import InternalRedirect
 
 _FIELD = ("strict-transport-security", b"strict-transport-security")
+_PASSED_OVER = ("no-include-subdomains", "negative-entry")
 _new = object.__new__
 
 ALREADY_HTTPS = "already-https"
@@ -136,7 +137,7 @@ class Decision:
         text = REASONS[self.reason]
         if self.reason is UNKNOWN_HOST and self._hsts.store.profile.preload_decides == "no list":
             text = "never visited, and no preload list is used: one visit over HTTPS may change that"
-        if self.reason in ("no-include-subdomains", "negative-entry"):
+        if self.reason in _PASSED_OVER:
             text = f"{text}: {self._passed_over()}"
         return f"{text}; {entries}" if entries else text
 
@@ -178,18 +179,14 @@ class Decision:
 
     def _passed_over(self) -> str:
         """The nearest entries of the host and its superdomains, none of which covers it."""
-        store = self._hsts.store
-        domain = store.domain(self.host) or ""
-        above = [domain, *hosts.superdomains(domain)]
-        found = [
-            next((f"{name} ({source})" for name in above if name and name in entries), "")
-            for source, entries in (
-                ("dynamic", store),
-                (f"preload, where the {store.profile.preload_decides} decides", store.preload),
-            )
-            if entries is not None
-        ]
-        return ", ".join(filter(None, found))
+        decides = self._hsts.store.profile.preload_decides
+        explained = self._hsts.explain(self.url, top_level_site=self._top_level_site)
+        found = {}
+        for step in explained.steps:
+            if step.result in _PASSED_OVER and step.source not in found:
+                where = ", where the nearest entry decides" if decides == "nearest entry" else ""
+                found[step.source] = f"{step.domain} ({step.source}{where if step.source == 'preload' else ''})"
+        return ", ".join(found.values())
 
     def _list_age(self, now: float) -> str:
         preload = self._hsts.store.preload
@@ -328,6 +325,8 @@ class Interceptor:
         decision: Decision = _new(Decision)
         decision._hsts = self
         decision._origin = origin
+        if top_level_site is not None:
+            decision._top_level_site = top_level_site
         decision.url = url
         if match is not None and len(match[1]) < 64:
             scheme = "http"

@@ -6,6 +6,7 @@ Each field is a fact and stands beside its source. Code elsewhere asks a field, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from hstssim import header
@@ -115,7 +116,7 @@ class Profile:
     dns_names_only: bool
     """Whether names beyond Chromium's DNS rule (`a!b.example`, empty labels) never match."""
     ip_addresses_match: bool
-    """Whether an entry for an IPv4 address, which no header can make, is obeyed."""
+    """Whether an entry for an IP address, which no header can make, is obeyed."""
     localhost: Localhost
     """Whether localhost and its subdomains can be noted, and upgraded."""
     single_label_superdomains: bool
@@ -164,6 +165,9 @@ class Profile:
         simple = self.key == "domain" and self.dynamic_decides == "any entry"
         simple = simple and self.single_label_superdomains and not self.dynamic_replaces_preload
         object.__setattr__(self, "simple", simple)
+        object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
+        if (self.max_entries is None) != (self.eviction == "none"):
+            raise TypeError(f"max_entries and eviction go together; seen {self.max_entries} and {self.eviction!r}")
 
     def facts(self) -> dict[str, tuple[Any, str]]:
         """Each field but name, title and sources, with its value and its source, in the order of this class."""
@@ -182,13 +186,16 @@ class Profile:
         for field, value in changes.items():
             if field in _FIELDS:
                 _check(field, value)
-        sources = dict.fromkeys(changes, f"changed from {self.name}")
+        if name is not None:
+            _check("name", name)
+        sources = {field: f"changed from {self.name}" for field in changes if field != "title"}
         return self._variant(name or self.name, self.title, changes, sources)
 
     def _variant(self, name: str, title: str, values: dict[str, Any], sources: dict[str, str]) -> Profile:
         variant = object.__new__(Profile)
-        own = {field: getattr(self, field) for field in _FIELDS}
-        variant._fill({**own, "name": name, "title": title, "sources": {**self.sources, **sources}, **values})
+        variant._fill(
+            {**self._values(), "name": name, "title": title, "sources": {**self.sources, **sources}, **values}
+        )
         return variant
 
     def __setattr__(self, field: str, value: object) -> None:
@@ -198,7 +205,16 @@ class Profile:
         raise AttributeError("a Profile does not change; use replace()")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, ({field: getattr(self, field) for field in _FIELDS},)
+        return _restored, ({**self._values(), "sources": dict(self.sources)},)
+
+    def _values(self) -> dict[str, Any]:
+        return {field: getattr(self, field) for field in _FIELDS}
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Profile) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __repr__(self) -> str:
         return f"<Profile {self.name}>"
@@ -221,15 +237,18 @@ def _check(field: str, value: object) -> None:
     elif kind is bool:
         required, fits = "True or False", isinstance(value, bool)
     elif kind == int | None:
-        required = "a whole number that is not negative, or None"
-        fits = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+        least = 1 if field in ("ticks_per_second", "max_entries") else 0
+        required = f"a whole number of at least {least}, or None"
+        fits = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= least)
     elif kind == frozenset[str]:
         required = "a frozenset of str"
         fits = isinstance(value, frozenset) and all(isinstance(name, str) for name in value)
     elif field == "grammar":
         required, fits = "a function of a field value and a cap", callable(value)
+    elif kind is str:
+        required, fits = "a str", isinstance(value, str)
     else:
-        required, fits = kind.__name__, isinstance(value, kind)
+        required, fits = "what follows from the other fields", False
     if not fits:
         raise TypeError(f"{field} is {required}; seen {short(repr(value))}")
 
@@ -331,7 +350,7 @@ FIREFOX = Profile(
     "Firefox 153 ESR",
     fields=("first", "observed on Firefox 153: an invalid first field voids the rest"),
     grammar=(header.firefox, "Firefox security/manager/ssl/nsSecurityHeaderParser.cpp"),
-    max_age_cap=(3_153_600_000, f"{_SSS}, kOneHundredYearsInSeconds"),
+    max_age_cap=(3_153_600_000, f"{_SSS}, sMaxMaxAgeInSeconds"),
     max_age_overflow=("none", "the cap leaves no room for it"),
     max_age_zero=("forgets or knocks out", f"{_SSS}, MarkHostAsNotHSTS: a preloaded host gets a knock-out entry"),
     refresh=("by a day", f"{_SSS}, SetHSTSState: a smaller change is not written"),
@@ -346,8 +365,8 @@ FIREFOX = Profile(
     trailing_dot=("all ignored", "Firefox PublicKeyPinningService.cpp, CanonicalizeHostname"),
     dns_names_only=(False, "observed on Firefox 153: no rule beyond the URL parser's"),
     ip_addresses_match=(False, f"{_SSS}, IsSecureURI: an IP address is never secure"),
-    localhost=("never upgraded", "observed on Firefox 153: an entry of localhost is not obeyed"),
-    single_label_superdomains=(True, "observed on Firefox 153"),
+    localhost=("never upgraded", "observed on Firefox 153: an entry of localhost is stored and not obeyed"),
+    single_label_superdomains=(True, f"{_SSS}, IsSecureHost: goes up to the last label"),
     dynamic_decides=("any entry", f"{_SSS}, IsSecureHost: goes on past entries that do not cover the host"),
     preload_decides=("any entry", f"{_SSS}, IsSecureHost: each superdomain is asked in turn"),
     dynamic_replaces_preload=(True, f"{_SSS}, HostMatchesHSTSEntry: the list is asked only without an entry"),
@@ -357,7 +376,7 @@ FIREFOX = Profile(
     ),
     preload_bypass=(frozenset(), "Firefox has no bypass by name"),
     port_80=("default", "Firefox netwerk/base/nsStandardURL.cpp: the default port is not written"),
-    upgrades_websockets=(True, "Firefox netwerk/protocol/websocket/WebSocketChannel.cpp, AsyncOnChannelRedirect"),
+    upgrades_websockets=(True, "observed on Firefox 153; netwerk/protocol/websocket/WebSocketChannel.cpp"),
     top_level_navigations_only=(False, "observed on Firefox 153: images are upgraded too"),
     internal_redirect=(False, "observed on Firefox 153: an internal redirect without any HTTP response"),
     origin_tainted=(False, "observed on Firefox 153: a cross-origin POST keeps its Origin"),
@@ -471,7 +490,24 @@ def parse_header(value: str | bytes, *, profile: Profile = CHROME) -> Directives
 
     Raises:
         InvalidHeader: the profile's grammar refuses it; says code, offset and every problem.
+        TypeError: `value` is no str or bytes, or `profile` no Profile.
     """
     if isinstance(value, bytes):
         value = value.decode("latin-1")
-    return profile.grammar(value, profile.max_age_cap)
+    elif not isinstance(value, str):
+        raise TypeError(f"a field value is str or bytes, not {type(value).__name__}")
+    try:
+        return profile.grammar(value, profile.max_age_cap)
+    except AttributeError:
+        check_profile(profile)
+        raise
+
+
+def check_profile(profile: object) -> None:
+    """See that it is a Profile.
+
+    Raises:
+        TypeError: it is none; where the profiles are is said.
+    """
+    if not isinstance(profile, Profile):
+        raise TypeError(f"a Profile is required, as in hstssim.PROFILES ({', '.join(PROFILES)}); seen {profile!r}")

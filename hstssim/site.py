@@ -9,14 +9,13 @@ from functools import lru_cache
 
 from hstssim import host as hosts
 from hstssim import url as urls
-from hstssim.errors import MissingExtra
+from hstssim.errors import InvalidHost, MissingExtra
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 
-@lru_cache(16_384)
 def site(top_level: str) -> str:
     """The site of a host or URL: one label below a public suffix; IP addresses and suffixes are their own.
 
@@ -27,11 +26,16 @@ def site(top_level: str) -> str:
         InvalidHost, InvalidURL: no browser takes it.
         MissingExtra: publicsuffixlist is not installed, or ada-url is needed and is not.
     """
-    host = (
-        urls.parse(top_level)[1]
-        if isinstance(top_level, str) and "://" in top_level
-        else hosts.canonical(top_level)
-    )
+    if not isinstance(top_level, str):
+        raise InvalidHost(top_level, f"a site is a str, not {type(top_level).__name__}")
+    return _site(top_level)
+
+
+@lru_cache(16_384)
+def _site(top_level: str) -> str:
+    host = urls.parse(top_level)[1] if "://" in top_level else hosts.canonical(top_level)
+    if not host:
+        raise InvalidHost(top_level, "a site has a host")
     return registrable_domain(host)
 
 

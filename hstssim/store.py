@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from hstssim import host as hosts
 from hstssim.errors import InvalidHeader, InvalidHost, InvalidTime, short
 from hstssim.match import EXPIRED, UNKNOWN_HOST, Match, Record, nearest, walk
-from hstssim.profile import CHROME, Profile, parse_header
+from hstssim.profile import CHROME, Profile, check_profile, parse_header
 from hstssim.times import span
 
 if TYPE_CHECKING:
@@ -62,14 +62,15 @@ class _Expired(NamedTuple):
 
 
 class Noted(NamedTuple):
-    """The host is now a Known HSTS Host."""
+    """The host asked to be a Known HSTS Host."""
 
     host: KnownHost
-    """Its entry: a new one, or the old one where the profile leaves it as it is (`Profile.refresh`)."""
+    """Its entry as it is kept: a new one, or the old one where the profile leaves that (`Profile.refresh`)."""
 
     def __repr__(self) -> str:
         subdomains = " includeSubDomains" if self.host.include_subdomains else ""
-        return f"<Noted {self.host.domain}{subdomains}, {span(round(self.host.expiry - self.host.last_observed))}>"
+        lasts = self.host.expiry - self.host.last_observed
+        return f"<Noted {self.host.domain}{subdomains}, {span(round(lasts) if math.isfinite(lasts) else lasts)}>"
 
 
 class Removed(NamedTuple):
@@ -122,12 +123,14 @@ class HSTSStore:
         preload: PreloadList | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
+        check_profile(profile)
         self.profile = profile
         self.preload = preload
         self.clock = clock
         self._known: dict[str, KnownHost] = {}
-        self._scoped: dict[str, dict[Scope, KnownHost]] = {}
-        self._count = 0  # of those in `_scoped`
+        self._scoped: dict[tuple[str, Scope], KnownHost] = {}
+        self._scoped_domains: set[str] = set()  # of `_scoped`, and maybe some that are gone
+        self._soonest = math.inf  # no entry expires before this
         self._used: dict[tuple[str, Scope], tuple[int, float]] = {}  # score and last day, for `eviction`
 
     def now(self) -> float:
@@ -155,7 +158,8 @@ class HSTSStore:
                 the host's own.
 
         Raises:
-            InvalidHost: `host` or `top_level_site` is not a str, or the latter is no host.
+            InvalidHost: `host` or `top_level_site` is not a str, or the latter is no host; or `port` is none.
+            TypeError: a field value is neither str nor bytes.
             InvalidURL: `top_level_site` looks like a URL and is none.
             MissingExtra: ada-url or publicsuffixlist is needed and not installed.
         """
@@ -198,8 +202,7 @@ class HSTSStore:
         known = self._known.get(domain) if scope is _EVERYWHERE else self._entry(domain, scope)
         now = self.now()
         if directives.max_age == 0 and (known is not None or profile.max_age_zero != "forgets or stores"):
-            preload = self.preload if profile.max_age_zero == "forgets or knocks out" else None
-            if preload is not None and preload.get(domain) is not None:
+            if profile.max_age_zero == "forgets or knocks out" and self._listed(domain):
                 self._put(KnownHost(domain, False, now, math.inf, *scope, knock_out=True), scope)
             elif known is not None:
                 self._forget(known)
@@ -320,7 +323,7 @@ class HSTSStore:
     ) -> Match | str:
         """As `look_up`, for any profile; it needs the host as `top_level_site` where there is no other."""
         profile = self.profile
-        table: Mapping[str, object] = self._scoped
+        table: Container[str] = self._scoped_domains
         if profile.key == "domain" or (profile.key == "domain and port" and port in (0, 80)):
             table = self._known
         start = nearest(domain, table) if record is None else domain
@@ -336,7 +339,7 @@ class HSTSStore:
             if "." not in name and name != domain and not profile.single_label_superdomains:
                 return None
             if profile.eviction == "least score":
-                self._use(known, now)
+                self._use(name, scope, now)
             if now < known.expiry or not self._is_over(known):
                 return known
             if (
@@ -345,7 +348,7 @@ class HSTSStore:
                 and not known.include_subdomains
             ):
                 return known
-            listed = profile.dynamic_replaces_preload and self.preload is not None and name in self.preload
+            listed = profile.dynamic_replaces_preload and self._listed(name)
             if not listed and (name == domain or profile.dynamic_decides == "any entry"):
                 self._let_go(known)
             return _Expired(known)
@@ -376,11 +379,10 @@ class HSTSStore:
             return None
 
     def __len__(self) -> int:
-        return len(self._known) + self._count
+        return len(self._known) + len(self._scoped)
 
     def __iter__(self) -> Iterator[KnownHost]:
-        scoped = [known for entries in self._scoped.values() for known in entries.values()]
-        return iter([*self._known.values(), *scoped])
+        return iter([*list(self._known.values()), *list(self._scoped.values())])
 
     def __contains__(self, host: str) -> bool:
         return self.get(host) is not None
@@ -408,46 +410,60 @@ class HSTSStore:
         return (port, "") if port and key == "domain and port" else _EVERYWHERE
 
     def _entry(self, domain: str, scope: Scope) -> KnownHost | None:
-        if scope is _EVERYWHERE:
+        if scope == _EVERYWHERE:
             return self._known.get(domain)
-        return self._scoped.get(domain, {}).get(scope)
+        return self._scoped.get((domain, scope))
 
     def _put(self, known: KnownHost, scope: Scope) -> None:
         profile = self.profile
-        limit = profile.max_entries
-        if limit is not None and len(self) >= limit > 0 and self._entry(known.domain, scope) is None:
-            self._evict()
+        domain = known.domain
+        if profile.max_entries is not None:
+            if len(self) >= profile.max_entries:
+                self._make_room(domain, scope)
+            self._soonest = min(self._soonest, known.expiry)
         if scope is _EVERYWHERE:
-            self._known[known.domain] = known
-        else:
-            entries = self._scoped.setdefault(known.domain, {})
-            self._count += scope not in entries
-            entries[scope] = known
+            self._known[domain] = known
+            return
+        self._scoped[domain, scope] = known
+        self._scoped_domains.add(domain)
+        if len(self._scoped_domains) > 2 * len(self._scoped) + 1000:
+            # Another thread may put an entry meanwhile: hence the second look.
+            self._scoped_domains = {name for name, _ in list(self._scoped)}
+            self._scoped_domains.update(name for name, _ in list(self._scoped))
         if profile.eviction == "least score":
-            self._use(known, self.now())
+            self._use(domain, scope, known.last_observed)
 
-    def _evict(self) -> None:
-        if self.profile.eviction == "least score" and self._used:
-            known = self._entry(*min(self._used, key=self._used.__getitem__))
-        else:
-            known = next(iter(self))
-        if known is not None:
-            self._forget(known)
+    def _make_room(self, domain: str, scope: Scope) -> None:
+        """Forget an entry where one more would be too many; expired ones first where the oldest goes."""
+        profile = self.profile
+        if profile.eviction == "oldest" and self._soonest <= self.now():
+            self.expire()
+            self._soonest = min((known.expiry for known in self), default=math.inf)
+        if self._entry(domain, scope) is not None:
+            return
+        while profile.max_entries is not None and len(self) >= profile.max_entries:
+            gone = self._least_used() if profile.eviction == "least score" else None
+            self._forget(gone or next(iter(self._known.values()), None) or next(iter(self)))
+
+    def _least_used(self) -> KnownHost | None:
+        least: tuple[float, KnownHost] | None = None
+        for key, (score, _) in list(self._used.items()):
+            known = self._entry(*key)
+            if known is not None and (least is None or score < least[0]):
+                least = score, known
+                if score == 1:
+                    break
+        return None if least is None else least[1]
 
     def _forget(self, known: KnownHost) -> None:
         """Forget an entry, unless another has taken its place meanwhile."""
-        scope = self._scope_of(known)
-        if self._entry(known.domain, scope) is not known:
-            return
-        self._used.pop((known.domain, scope), None)
-        if scope is _EVERYWHERE:
-            self._known.pop(known.domain, None)
-            return
-        entries = self._scoped[known.domain]
-        entries.pop(scope, None)
-        self._count -= 1
-        if not entries:
-            self._scoped.pop(known.domain, None)
+        scope = (known.port, known.top_level_site)
+        if self._entry(known.domain, scope) is known:
+            self._used.pop((known.domain, scope), None)
+            if scope == _EVERYWHERE:
+                self._known.pop(known.domain, None)
+            else:
+                self._scoped.pop((known.domain, scope), None)
 
     def _get(self, domain: str) -> KnownHost | _Expired | None:
         known = self._known.get(domain)
@@ -464,17 +480,24 @@ class HSTSStore:
         """Called for an expired entry that a look-up has met."""
         self._forget(known)
 
-    def _use(self, known: KnownHost, now: float) -> None:
+    def _use(self, domain: str, scope: Scope, now: float) -> None:
         """Count the days on which an entry was used, for profiles that evict by it."""
-        key = known.domain, self._scope_of(known)
         day = now // 86_400
-        score, last = self._used.get(key, (0, -1))
+        score, last = self._used.get((domain, scope), (0, -1))
         if day != last:
-            self._used[key] = score + 1, day
+            self._used[domain, scope] = score + 1, day
 
-    def _scope_of(self, known: KnownHost) -> Scope:
-        return (known.port, known.top_level_site) if known.port or known.top_level_site else _EVERYWHERE
+    def _listed(self, domain: str) -> bool:
+        """Whether the preload list, if it is not too old, has an entry of exactly this domain."""
+        preload = self.preload
+        if preload is None or preload.get(domain) is None:
+            return False
+        limit, age = self.profile.preload_max_age_days, preload.age(self.now())
+        return limit is None or age is None or age // 86_400 < limit
 
 
 def _explicit(port: int) -> int:
+    """The port of an https URL as entries are kept by it."""
+    if not isinstance(port, int) or not 0 <= port < 65_536:
+        raise InvalidHost(port, "a port is a whole number from 0 to 65535")
     return 0 if port == 443 else port

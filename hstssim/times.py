@@ -11,6 +11,7 @@ LAST = 253402300799
 """9999-12-31T23:59:59Z, the last second that ISO 8601 writes with four digits; later ones show as it."""
 
 _FIRST = -62135596800  # 0001-01-01T00:00:00Z
+_LONG = 10**15 * 86_400  # seconds; beyond it the number says nothing
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _OFFSET = r"([+-])([0-9]{1,12})([smhdwy])"
 _SECONDS = r"[0-9]{1,12}(?:[.][0-9]{1,9})?"
@@ -56,10 +57,14 @@ def parse_instant(text: str, now: float) -> float:
 
 def span(seconds: float) -> str:
     """A duration as people say it: `5 minutes`, `1 day`, `365 days`, in its largest whole unit up to days."""
+    if seconds == math.inf:
+        return "for ever"
+    if seconds >= _LONG:
+        return f"more than {_LONG // 86_400 - 1} days"
+    if seconds < 0:
+        return "no time"
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if seconds >= size or size == 1:
-            if seconds == math.inf:
-                return "for ever"
             count = int(seconds // size)
             return f"{count} {unit}{'' if count == 1 else 's'}"
     raise AssertionError("unreachable")

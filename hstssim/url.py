@@ -14,7 +14,7 @@ from hstssim.errors import InvalidURL
 from hstssim.host import PLAIN_HOST
 
 Port80 = Literal["default", "443", "kept"]
-"""What an explicit port 80 becomes: it is gone with the default port, an explicit 443, or stays (as does 443)."""
+"""What an explicit port 80 becomes: it is gone with the default port, an explicit 443 (as does 443), or stays."""
 
 SECURE = {"http": "https", "ws": "wss"}
 """The scheme that takes the place of each insecure one (Fetch, main fetch; RFC 6797 §8.3)."""
@@ -31,7 +31,11 @@ _plain_whole = re.compile(
 ).fullmatch
 _EXPLICIT = r"[^:/?#]*:[/\\]*(?:[^/?#\\]*@)?[^/?#\\@]*:0*([0-9]{1,5})(?:[/?#\\]|\Z)"
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
-_WRITTEN = {"default": {}, "443": {80: 443}, "kept": {80: 80, 443: 443}}  # where a browser would write none
+_WRITTEN = {
+    "default": {},
+    "443": {80: 443, 443: 443},
+    "kept": {80: 80, 443: 443},
+}  # where a browser would write none
 _UNSEEN = {ord(character): None for character in "\t\n\r"}  # WHATWG URL drops them wherever they stand
 _TRIMMED = "".join(map(chr, range(33)))  # and these at both ends
 

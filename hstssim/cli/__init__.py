@@ -16,7 +16,7 @@ COMMANDS = {
     "query": "would a browser upgrade these hosts or URLs, by which entry, until when",
     "explain": "the same decision step by step, and the 307 that shows it",
     "header": "read Strict-Transport-Security field values, with problems and their places",
-    "profiles": "the profiles with their sources; `profiles diff`: where they disagree",
+    "profiles": "the profiles side by side, and where they disagree; `profiles diff`: where they disagree",
     "preload": "look at the preload list, or build one",
 }
 """Each command, in one line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,6 +20,13 @@ _FIELD = re.compile(r"strict-transport-security[ \t]*:(.*)", re.IGNORECASE | re.
 
 
 _LONG = 400
+_LATEST = 2**63 - 1
+_ON_OVERFLOW = {"unlimited": "for ever", "wraps around": "which is too far off, so that the entry never counts"}
+_ON_ZERO = {
+    "forgets": "",
+    "forgets or knocks out": ", and taken out of the preload list if it stands there",
+    "forgets or stores": "; one that was not known is kept for the rest of the second",
+}
 _MOST_PROBLEMS = 20
 
 
@@ -142,12 +150,14 @@ def _report(
         accepted = paint("accepted", GREEN, colour)
         last = "" if value.first else "; of several fields in a response the last accepted one counts"
         if directives.max_age == 0:
-            yield f"  {accepted}: the host is forgotten{last}"
+            yield f"  {accepted}: the host is forgotten{_ON_ZERO[rules.max_age_zero]}{last}"
         else:
             subdomains = " and its subdomains" if directives.include_subdomains else ""
             seconds = directives.max_age
             text = f"{seconds} second{'' if seconds == 1 else 's'}"
             days = "" if seconds < 60 else f" ({span(seconds)})"
+            if rules.max_age_overflow != "none" and time.time() + seconds > _LATEST:
+                days = f" ({_ON_OVERFLOW[rules.max_age_overflow]})"
             yield f"  {accepted}: the host{subdomains} for {text}{days}{last}"
 
 

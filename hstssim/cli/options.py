@@ -113,6 +113,8 @@ def interceptor(arguments: Namespace, command: str) -> tuple[Interceptor, bool]:
         preload = PreloadList.open(arguments.preload) if arguments.preload else PreloadList.bundled()
     rules = profile(arguments)
     if arguments.stale_after is not None:
+        if arguments.stale_after < 0:
+            raise UsageError(f"--stale-after is a number of days, 0 or more; seen {arguments.stale_after}")
         rules = rules.replace(preload_max_age_days=arguments.stale_after)
     if arguments.top_level_site is not None:
         from hstssim.site import site

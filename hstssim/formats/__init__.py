@@ -41,6 +41,7 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
     if form is None:
         raise FormatError("a state file of curl, wget or wget2 is required; this is none of them", path=path)
     complaints = []
+    added: set[tuple[str, int]] = set()
     now = store.now()
     for number, line in entries:
         try:
@@ -50,6 +51,7 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
             known = store.get(entry.domain, port=entry.port)
             if known is not None and known.expiry > now:
                 entry = form.merged(known, entry) if entry.expiry > now else known
+            added.add((entry.domain, entry.port))
             store.add(
                 entry.domain,
                 include_subdomains=entry.include_subdomains,
@@ -59,4 +61,8 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
             )
         except (FormatError, InvalidHost) as error:
             complaints.append(FormatError(str(error), format=form.NAME, path=path, line=number))
+    lost = sum(store.get(domain, port=port) is None for domain, port in added)
+    if lost:
+        limit = f"{store.profile.name} keeps at most {store.profile.max_entries} entries; {lost} are left out"
+        complaints.append(FormatError(limit, format=form.NAME, path=path))
     return complaints

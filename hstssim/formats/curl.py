@@ -24,7 +24,7 @@ def entry(line: str, heading: str) -> KnownHost:
     if match is None:
         raise FormatError(f"a line is a host, a blank, and a date in quotes; seen {line[:80]!r}")
     name = match[1].removeprefix(".")
-    return KnownHost(name, match[1] != name, 0.0, _expiry(match[2]))
+    return KnownHost(name.removesuffix("."), match[1] != name, 0.0, _expiry(match[2]))
 
 
 def merged(known: KnownHost, entry: KnownHost) -> KnownHost:

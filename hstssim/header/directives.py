@@ -11,17 +11,17 @@ _MAX_DIGITS = 4300  # what int() reads by default (sys.int_info); a longer numbe
 MAX_AGE_LIMIT = 10**_MAX_DIGITS - 1
 
 RULES = {
-    "missing-max-age": "max-age is required (RFC 6797 §6.1.1; Chromium http_security_headers.cc)",
-    "max-age-without-value": "max-age needs a value (RFC 6797 §6.1.1; Chromium http_security_headers.cc)",
+    "missing-max-age": "max-age is required (RFC 6797 §6.1.1)",
+    "max-age-without-value": "max-age needs a value (RFC 6797 §6.1.1)",
     "max-age-not-digits": "max-age is one or more digits, quoted or not, and nothing else "
-    "(RFC 6797 §6.1.1 delta-seconds; Chromium http_security_headers.cc)",
+    "(RFC 6797 §6.1.1 delta-seconds)",
     "max-age-too-large": "max-age fits into 64 bits (Firefox nsSiteSecurityService.cpp, ParseSSSHeaders)",
     "negative-max-age": "a negative max-age neither makes nor changes an entry (wget hsts.c, hsts_store_entry)",
-    "include-subdomains-with-value": "includeSubDomains has no value (RFC 6797 §6.1.2; Chromium ParseHSTSHeader)",
+    "include-subdomains-with-value": "includeSubDomains has no value (RFC 6797 §6.1.2)",
     "repeated-directive": "a directive may stand only once (RFC 6797 §6.1 rule 2)",
-    "empty-name": "a directive begins with its name (RFC 6797 §6.1; Chromium http_util.cc)",
+    "empty-name": "a directive begins with its name (RFC 6797 §6.1)",
     "name-not-token": "a directive's name is a token (RFC 6797 §6.1; RFC 9110 §5.6.2)",
-    "empty-value": "something must follow '=' (RFC 6797 §6.1; Chromium http_util.cc)",
+    "empty-value": "something must follow '=' (RFC 6797 §6.1)",
     "value-not-token": "a directive's value is a token or a quoted-string (RFC 6797 §6.1)",
     "bad-quoted-string": "a quoted-string ends with '\"' and nothing follows it (RFC 9110 §5.6.4)",
     "control-in-quoted-string": "a quoted-string holds no control character (RFC 2616 §2.2)",
@@ -95,7 +95,7 @@ def over_cap(max_age: int, cap: int, offset: int) -> Problem:
     """The remark on a max-age that counts as less."""
     number = str(max_age) if max_age < 10**20 else f"more than {10**20 - 1}"
     return Problem(
-        "max-age-over-cap", offset, f"{number} seconds count as {cap}, the most this browser remembers", False
+        "max-age-over-cap", offset, f"{number} seconds count as {cap}, the most that is remembered", False
     )
 
 

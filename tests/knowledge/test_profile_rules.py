@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import random
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from hstssim.errors import InvalidHost, InvalidURL
 from hstssim.interceptor import Interceptor
 from hstssim.preload import PreloadEntry, PreloadList
-from hstssim.profile import CHROME, CURL, FIREFOX, PROFILES, RFC6797, WGET, WGET_1_21, Profile
+from hstssim.profile import CHROME, CURL, FIREFOX, PROFILES, RFC6797, WGET, WGET_1_21, Profile, parse_header
 from hstssim.store import HSTSStore, Ignored, KnownHost, Noted, Removed
 
 if TYPE_CHECKING:
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 STS = "Strict-Transport-Security"
 YEAR = 31_536_000
 profiles = pytest.mark.parametrize("profile", [pytest.param(p, id=p.name) for p in PROFILES.values()])
+
+
+def limited(profile: Profile, entries: int) -> Profile:
+    """The profile, with room for so many entries."""
+    eviction = "oldest" if profile.eviction == "none" else profile.eviction
+    return profile.replace(max_entries=entries, eviction=eviction)
 
 
 def upgraded(store: HSTSStore, url: str, top_level_site: str | None = None) -> str | None:
@@ -126,6 +135,14 @@ class TestKeptBySite:
         hsts = Interceptor(store)
         assert hsts.request("https://h.test/", top_level_site="a.example").dynamic is not None
         assert hsts.request("https://h.test/").dynamic is None
+
+    def test_a_site_without_a_host_is_refused_and_nothing_is_kept(self) -> None:
+        store = HSTSStore(profile=FIREFOX)
+        with pytest.raises(InvalidHost, match="site has a host"):
+            store.note("h.test", "max-age=9", top_level_site="file:///x")
+        with pytest.raises(InvalidHost, match="is a str"):
+            store.note("h.test", "max-age=9", top_level_site=[])  # type: ignore[arg-type]
+        assert len(store) == 0
 
 
 class TestKnockOut:
@@ -337,6 +354,14 @@ class TestLimit:
             store.note(host, "max-age=9")
         assert [known.domain for known in store] == ["b.test", "c.test"]
 
+    def test_expired_ones_make_room_first_in_curl(self, clock: Clock) -> None:
+        store = HSTSStore(profile=CURL.replace(max_entries=3), clock=clock)
+        for host, seconds in (("live.test", 9999), ("x.test", 1), ("y.test", 1)):
+            store.note(host, f"max-age={seconds}")
+        clock.now += 10
+        store.note("new.test", "max-age=9")
+        assert [known.domain for known in store] == ["live.test", "new.test"]
+
     def test_the_one_used_on_the_fewest_days_makes_room_in_firefox(self, clock: Clock) -> None:
         store = HSTSStore(profile=FIREFOX.replace(max_entries=2), clock=clock)
         store.note("a.test", "max-age=99999999")
@@ -348,7 +373,7 @@ class TestLimit:
 
     @profiles
     def test_no_more_entries_are_kept_than_the_profile_allows(self, profile: Profile) -> None:
-        store = HSTSStore(profile=profile.replace(max_entries=3, eviction=profile.eviction))
+        store = HSTSStore(profile=limited(profile, 3))
         for number in range(9):
             store.note(f"h{number}.test", "max-age=9")
             store.note(f"h{number}.test", "max-age=9")
@@ -460,7 +485,7 @@ asked = st.tuples(st.just("ask"), hosts, ports, sites)
 def test_whatever_happens_a_request_and_its_explanation_agree(profile: Profile, steps: list[Any]) -> None:
     now = 1_800_000_000.5
     preload = PreloadList.build([PreloadEntry("listed.test", True)])
-    store = HSTSStore(profile=profile.replace(max_entries=5), preload=preload, clock=lambda: now)
+    store = HSTSStore(profile=limited(profile, 5), preload=preload, clock=lambda: now)
     hsts = Interceptor(store)
     for step in steps:
         match step:
@@ -479,3 +504,85 @@ def test_whatever_happens_a_request_and_its_explanation_agree(profile: Profile, 
                 url = f"https://{host}:{port}/" if port else f"https://{host}/"
                 hsts.response(url, [("Strict-Transport-Security", field) for field in fields], top_level_site=site)
         assert len(list(store)) == len(store) <= 5
+
+
+@profiles
+@pytest.mark.parametrize(
+    "value", ["max-age=99999999999999999999", f"max-age={'9' * 500}", "max-age=9223372036854775807"]
+)
+def test_the_longest_max_age_can_be_shown(profile: Profile, value: str) -> None:
+    store = HSTSStore(profile=profile)
+    outcome = store.note("h.example", value)
+    assert len(repr(outcome)) < 600
+    assert len(Interceptor(store).request("http://h.example/").message) < 300
+
+
+def test_entries_of_ipv6_addresses_are_obeyed_in_curl() -> None:
+    store = HSTSStore(profile=CURL)
+    store.add("::1")
+    assert upgraded(store, "http://[::1]:9/") == "https://[::1]:9/"
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, "80", [1]], ids=repr)
+def test_what_is_no_port_is_refused(port: Any) -> None:
+    with pytest.raises(InvalidHost, match="a port is"):
+        HSTSStore(profile=WGET).add("h.test", port=port)
+
+
+def test_a_list_too_old_to_count_makes_no_knock_outs(clock: Clock) -> None:
+    listed = PreloadList.build([PreloadEntry("listed.test", True)], date="2020-01-01")
+    store = HSTSStore(profile=FIREFOX.replace(preload_max_age_days=126), preload=listed, clock=clock)
+    store.note("listed.test", "max-age=0")
+    assert len(store) == 0
+
+
+@pytest.mark.parametrize("profile", [FIREFOX, WGET], ids=lambda profile: profile.name)
+def test_threads_may_share_a_store_that_keeps_entries_apart(profile: Profile) -> None:
+    store = HSTSStore(profile=limited(profile, 20))
+    hsts = Interceptor(store)
+    wrong: list[Exception] = []
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)
+        try:
+            for _ in range(1500):
+                host = f"h{chance.randrange(40)}.test"
+                url = f"https://{host}:{chance.choice([443, 8080])}/"
+                hsts.response(url, [(STS, f"max-age={chance.randrange(3)}")])
+                hsts.request(url.replace("https", "http"))
+                list(store)
+                store.expire()
+                store.remove(host, port=chance.choice([0, 8080]))
+        except Exception as error:
+            wrong.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
+    assert len(list(store)) == len(store)
+
+
+def test_what_is_passed_over_is_named(clock: Clock) -> None:
+    store = HSTSStore(profile=WGET, clock=clock, preload=PreloadList.build([PreloadEntry("h.test", True)]))
+    store.add("h.test")
+    store.add("b.h.test", port=8080)
+    message = Interceptor(store).request("http://a.b.h.test:8080/").message
+    assert message.endswith("without includeSubDomains: b.h.test (dynamic)")
+
+
+def test_a_name_is_no_profile() -> None:
+    name: Any = "firefox"
+    for call in (lambda: HSTSStore(profile=name), lambda: parse_header("max-age=1", profile=name)):
+        with pytest.raises(TypeError, match=r"hstssim.PROFILES \(chrome, firefox"):
+            call()
+    value: Any = 5
+    with pytest.raises(TypeError, match="str or bytes"):
+        parse_header(value)

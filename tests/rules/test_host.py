@@ -121,7 +121,7 @@ DOMAINS = {
     "_x.tld": ("_x.tld", "_x.tld"),
     "y.tld_": ("y.tld_", "y.tld_"),
     "127.0.0.1": ("127.0.0.1", "127.0.0.1"),
-    "[::1]": (None, None),
+    "[::1]": (None, "[::1]"),
     f"{LABEL_63}.test": (f"{LABEL_63}.test", f"{LABEL_63}.test"),
     f"{LABEL_63}l.test": (None, f"{LABEL_63}l.test"),
     NAME_253: (NAME_253, NAME_253),

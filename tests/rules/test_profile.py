@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -68,3 +69,38 @@ def test_a_profile_does_not_change(profile: Profile) -> None:
 def test_a_profile_survives_copying(profile: Profile, again: Callable[[Profile], Profile]) -> None:
     assert facts(again(profile)) == facts(profile)
     assert facts(again(profile.replace(max_age_cap=5))) == facts(profile.replace(max_age_cap=5))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"ticks_per_second": 0}, "at least 1"),
+        ({"max_entries": 0}, "at least 1"),
+        ({"max_entries": 2}, "go together"),
+        ({"max_age_cap": -1}, "at least 0"),
+        ({"max_age_cap": True}, "whole number"),
+        ({"key": "host"}, "one of 'domain'"),
+        ({"expires": None}, "one of"),
+        ({"unverified_notes": 1}, "True or False"),
+        ({"preload_bypass": {"dev"}}, "frozenset"),
+        ({"grammar": "chrome"}, "function"),
+        ({"sources": {}}, "follows from"),
+        ({"name": 5}, "a str"),
+        ({"simple": True}, "simple"),
+    ],
+    ids=str,
+)
+def test_replace_refuses_a_value_that_the_field_cannot_hold(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        CHROME.replace(**changes)
+
+
+def test_profiles_are_equal_by_their_fields_and_their_sources_do_not_change() -> None:
+    assert pickle.loads(pickle.dumps(CHROME)) == CHROME == CHROME.replace()  # noqa: S301
+    assert hash(copy.deepcopy(CHROME)) == hash(CHROME)
+    assert CHROME.replace(max_age_cap=5) != CHROME
+    assert CHROME != "chrome"
+    sources: Any = CHROME.sources
+    with pytest.raises(TypeError):
+        sources["key"] = "elsewhere"
+    assert "title" not in CHROME.replace(title="Mine").facts()

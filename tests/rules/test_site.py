@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hstssim.errors import InvalidHost, InvalidURL, MissingExtra
-from hstssim.site import _public_suffixes, site
+from hstssim.site import _public_suffixes, _site, site
 
 SITES = {
     "www.example.com": "example.com",
@@ -45,7 +45,7 @@ def test_any_text_has_a_site_or_is_refused_and_a_site_is_its_own(text: str) -> N
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     _public_suffixes.cache_clear()
-    site.cache_clear()
+    _site.cache_clear()
     monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
     with pytest.raises(MissingExtra, match="pip install publicsuffixlist"):
         site("www.example.com")

@@ -86,7 +86,7 @@ EXPLICIT_80 = {
     "ws://e.test:80/": "wss://e.test:443/",
     "http://e.test/": "https://e.test/",
     "http://e.test:/": "https://e.test/",
-    "http://e.test:443/": "https://e.test/",
+    "http://e.test:443/": "https://e.test:443/",
     "http://e.test:8080/": "https://e.test:8080/",
     "http://u:80@e.test/": "https://u:80@e.test/",
     "http://e.test/a:80/": "https://e.test/a:80/",
