@@ -446,14 +446,10 @@ class HSTSStore:
             self._forget(gone or next(iter(self._known.values()), None) or next(iter(self)))
 
     def _least_used(self) -> KnownHost | None:
-        least: tuple[float, KnownHost] | None = None
-        for key, (score, _) in list(self._used.items()):
-            known = self._entry(*key)
-            if known is not None and (least is None or score < least[0]):
-                least = score, known
-                if score == 1:
-                    break
-        return None if least is None else least[1]
+        key, (score, _) = next(iter(self._used.items()), (None, (0, 0)))
+        if key is not None and score > 1:  # there may be a lesser one than the oldest's
+            key = min(list(self._used.items()), key=lambda item: item[1][0])[0]
+        return None if key is None else self._entry(*key)
 
     def _forget(self, known: KnownHost) -> None:
         """Forget an entry, unless another has taken its place meanwhile."""
