@@ -51,7 +51,6 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
             known = store.get(entry.domain, port=entry.port)
             if known is not None and known.expiry > now:
                 entry = form.merged(known, entry) if entry.expiry > now else known
-            added.add((entry.domain, entry.port))
             store.add(
                 entry.domain,
                 include_subdomains=entry.include_subdomains,
@@ -59,6 +58,7 @@ def read_into(store: HSTSStore, path: str) -> list[FormatError]:
                 last_observed=entry.last_observed,
                 port=entry.port,
             )
+            added.add((entry.domain, entry.port))
         except (FormatError, InvalidHost) as error:
             complaints.append(FormatError(str(error), format=form.NAME, path=path, line=number))
     lost = sum(store.get(domain, port=port) is None for domain, port in added)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hstssim import FormatError, HSTSStore, KnownHost
 from hstssim.formats import read_into
+from hstssim.profile import CURL as CURL_NOW
 
 NOW = 1_800_000_000.0
 
@@ -132,3 +133,15 @@ def test_what_wget_itself_would_not_use_is_left_out(tmp_path: Path) -> None:
     entries, complaints = read(tmp_path, text)
     assert [entry.domain for entry in entries] == ["example.com", "twice.test"]
     assert [complaint.format for complaint in complaints] == ["wget", "wget"]
+
+
+def test_entries_over_the_limit_of_the_profile_are_told(tmp_path: Path) -> None:
+    (tmp_path / "hsts").write_text("".join(f'h{number}.test "unlimited"\n' for number in range(5)))
+    store = HSTSStore(profile=CURL_NOW.replace(max_entries=3), clock=lambda: NOW)
+    (complaint,) = read_into(store, str(tmp_path / "hsts"))
+    assert "curl keeps at most 3 entries; 2 are left out" in str(complaint)
+    assert [known.domain for known in store] == ["h2.test", "h3.test", "h4.test"]
+
+
+def test_an_entry_with_a_dot_at_its_end_counts_without(tmp_path: Path) -> None:
+    assert [known.domain for known in read(tmp_path, '.b.example. "unlimited"\n')[0]] == ["b.example"]
