@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         InvalidHost,
         InvalidTime,
         InvalidURL,
+        LabError,
         MissingExtra,
         PreloadError,
     )
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "difference": "TELLING_HEADERS TELLING_HOSTS Comparison Outcome diff",
-    "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidTime InvalidURL MissingExtra "
-    "PreloadError",
+    "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidTime InvalidURL LabError "
+    "MissingExtra PreloadError",
     "header": "Directives Problem",
     "interceptor": "Decision Interceptor Step",
     "match": "Match",
@@ -78,6 +79,7 @@ __all__ = [
     "InvalidTime",
     "InvalidURL",
     "KnownHost",
+    "LabError",
     "Match",
     "MissingExtra",
     "Noted",

@@ -11,7 +11,8 @@ HSTSSimError
 ├── InvalidTime   (ValueError)   .text
 ├── FormatError   (ValueError)   .format .path .line
 ├── PreloadError                 the list is missing, damaged, or of another version
-└── MissingExtra  (ImportError)  names the pip command
+├── MissingExtra  (ImportError)  names the pip command
+└── LabError                     the lab was asked for what cannot be; says what to do instead
 ```
 """
 
@@ -107,6 +108,10 @@ class PreloadError(HSTSSimError):
 
 class MissingExtra(HSTSSimError, ImportError):
     """A library that is needed for just this is not installed; the message names the command."""
+
+
+class LabError(HSTSSimError):
+    """The lab was asked for what cannot be: an unknown site, a port in use, a script that cannot be sent."""
 
 
 def short(seen: object) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hstssim
-from hstssim import errors
+from hstssim import errors, lab
 
 # The stable names of the first release so far; a name that is here stays.
 STABLE = {
@@ -22,7 +22,7 @@ STABLE = {
     *("FIREFOX", "CURL", "CURL_7_88", "WGET", "WGET_1_21", "PROFILES", "diff", "Comparison", "Outcome"),
     *("TELLING_HEADERS", "TELLING_HOSTS"),
     *("Noted", "Removed", "Ignored", "HSTSSimError", "InvalidHeader", "InvalidHost", "InvalidURL", "InvalidTime"),
-    *("FormatError", "PreloadError", "MissingExtra"),
+    *("FormatError", "PreloadError", "MissingExtra", "LabError"),
 }
 
 
@@ -105,6 +105,7 @@ ERRORS = [
     ("PreloadError", Exception, lambda: hstssim.PreloadList.open("/")),
     ("FormatError", ValueError, None),
     ("MissingExtra", ImportError, None),
+    ("LabError", Exception, lambda: lab.Lab().site_of("shop.test")),
 ]
 
 
@@ -149,6 +150,7 @@ def raised(statement: str) -> Exception:
         errors.FormatError("no such line", format="curl", path="a.txt", line=3),
         errors.PreloadError("missing"),
         errors.MissingExtra("pip install it"),
+        errors.LabError("no such site"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -1,0 +1,342 @@
+"""The server: two listeners on loopback, one thread, one event loop that a frozen clock does not stop.
+
+Both listeners serve every name, tell TLS from plaintext by the first byte, and are a forward proxy besides
+(`proxy.py`). Nothing here ever opens a connection. What a client does wrong is answered 400 or closed, and noted;
+it never ends the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+import h11
+
+from hstssim import host as hosts
+from hstssim.errors import HSTSSimError, short
+from hstssim.lab.authority import Authority
+from hstssim.lab.log import DEFAULT_PORTS, Connection, HandshakeFailure, Log, Request
+from hstssim.lab.machine import Loop
+from hstssim.lab.proxy import Destination, destination
+from hstssim.lab.site import Reply, Site, text_reply
+from hstssim.lab.stream import Plain, Secure, Stream
+
+LOOPBACK = "127.0.0.1"
+_HEAD = 65536  # bytes of a request line and its fields
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Server:
+    """Listens, answers from the sites' scripts, writes the log.
+
+    Args:
+        ports: of the listeners `http` and `https`; 0 for any that is free. `open` puts in the real ones.
+        authority: makes the certificates.
+        log: what is seen goes there.
+        find: the site that answers for a canonical host.
+        idle: seconds after which a client that is silent, or does not take its answer, is cut off.
+    """
+
+    def __init__(
+        self,
+        ports: dict[str, int],
+        authority: Authority,
+        log: Log,
+        find: Callable[[str], Site | None],
+        idle: float,
+    ) -> None:
+        self.ports = ports
+        self.authority = authority
+        self.log = log
+        self.find = find
+        self.idle = idle
+        self._talks: set[asyncio.Task[None]] = set()
+        self._loop: Loop | None = None
+
+    def open(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: a port is in use.
+        """
+        listeners: dict[str, socket.socket] = {}
+        try:
+            for name, port in self.ports.items():
+                listeners[name] = socket.create_server((LOOPBACK, port), backlog=1024)
+                listeners[name].setblocking(False)
+        except BaseException:
+            for listener in listeners.values():
+                listener.close()
+            raise
+        self.ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
+        self._stop = asyncio.Event()
+        self._loop = Loop()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._loop, listeners), name="hstssim lab", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close every connection and end the thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+            self._loop = None
+
+    def catch_up(self) -> None:
+        """Wait until what had arrived when this was called has been dealt with."""
+        self._wait_for(self._quiet)
+
+    def cut(self) -> None:
+        """Close every connection."""
+        self._wait_for(self._cut)
+
+    def _wait_for(self, what: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._loop is not None and threading.current_thread() is not self._thread:
+            asyncio.run_coroutine_threadsafe(what(), self._loop).result()
+
+    async def _quiet(self) -> None:
+        assert self._loop is not None
+        await self._loop.quiet()
+
+    async def _cut(self) -> None:
+        await self._quiet()  # what is half accepted is accepted first
+        talks = [*self._talks]
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await self._quiet()
+
+    def _run(self, loop: Loop, listeners: dict[str, socket.socket]) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._serve(listeners))
+
+    async def _serve(self, listeners: dict[str, socket.socket]) -> None:
+        doors = [asyncio.create_task(self._accept(name, listener)) for name, listener in listeners.items()]
+        await self._stop.wait()
+        await self._quiet()
+        for door in doors:
+            door.cancel()
+        await asyncio.gather(*doors, return_exceptions=True)
+        for listener in listeners.values():
+            listener.close()
+        await self._cut()
+
+    async def _accept(self, name: str, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except OSError:  # this process has no file to spare: until a client leaves, the next one waits
+                await asyncio.sleep(0.05)
+            else:
+                talk = loop.create_task(self._talk(name, sock))
+                self._talks.add(talk)
+                talk.add_done_callback(self._talks.discard)
+
+    async def _talk(self, listener: str, sock: socket.socket) -> None:
+        connection = self.log.connect(listener)
+        stream: Stream = await Plain.over(sock, self.idle)
+        talk = _Talk(self, connection)
+        try:
+            await talk.hold(stream)
+        except TimeoutError:
+            connection.errors.append(f"silent for {self.idle:g} s: cut off")
+        except ssl.SSLError as error:
+            connection.errors.append(f"TLS: {error}")
+        except asyncio.CancelledError:
+            pass  # the lab closes
+        except Exception as error:  # whatever it is, the next client is served
+            connection.errors.append(f"the lab failed: {error!r}")
+        finally:
+            connection.closed = True
+            stream.drop()
+
+
+class _Talk:
+    """All that is said on one connection."""
+
+    def __init__(self, server: Server, connection: Connection) -> None:
+        self._server = server
+        self._connection = connection
+
+    async def hold(self, stream: Stream) -> None:
+        """Talk until one side ends it; begins again inside a tunnel."""
+        inside: Stream | None = stream
+        while inside is not None:
+            tls = await inside.speaks_tls()
+            if tls is None:
+                return
+            self._connection.tls = tls
+            if tls:
+                secure = await self._secure(inside)
+                if secure is None:
+                    return
+                inside = secure
+            inside = await self._speak_http(inside, tls)
+
+    async def _secure(self, stream: Stream) -> Secure | None:
+        """Shake hands, as the site that is asked for does it; None if nothing comes of it."""
+        connection = self._connection
+        reason = None
+        try:
+            connection.sni = await stream.server_name()
+            name, site = self._named(connection.sni)
+            if site is not None and site.refuse_tls:
+                reason = message = "refused"
+                await stream.refuse_tls()
+            else:
+                kind = "valid" if site is None else site.certificate
+                name = site.name if site is not None and kind == "wildcard" else name
+                secure = Secure(stream, self._server.authority.context(name, kind))
+                connection.certificate = kind
+                await secure.handshake()
+                connection.tls_version = secure.version
+                return secure
+        except ssl.SSLEOFError as error:
+            reason, message = "closed", str(error)
+        except ssl.SSLError as error:
+            reason, message = error.reason or "unknown", str(error)
+        except TimeoutError:
+            reason, message = "timeout", f"silent for {self._server.idle:g} s: cut off"
+        connection.failure = HandshakeFailure(
+            self._server.log.now(), connection.sni, connection.certificate, reason, message
+        )
+        return None
+
+    def _named(self, sni: str | None) -> tuple[str, Site | None]:
+        """The canonical name that the client expects, and its site."""
+        tunnel = self._connection.tunnel
+        name = sni or (tunnel[0] if tunnel else "")
+        try:
+            name = hosts.canonical(name)
+        except HSTSSimError:
+            name = ""
+        site = self._server.find(name)
+        return name or (LOOPBACK if site is None else site.name), site
+
+    async def _speak_http(self, stream: Stream, tls: bool) -> Stream | None:
+        """Answer requests; a stream if the client goes on inside a tunnel."""
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD)
+        try:
+            while True:
+                head = await self._next(http, stream)
+                if not isinstance(head, h11.Request):
+                    break
+                reply, request, tunnel = self._read(head, tls)
+                while isinstance(data := await self._next(http, stream), h11.Data):
+                    if request is not None:
+                        request.body_size += len(data.data)
+                if isinstance(data, h11.ConnectionClosed):
+                    return None
+                if tunnel is not None:
+                    await stream.write(http.send(h11.Response(status_code=200, headers=[], reason=b"Connected")))
+                    stream.unread(http.trailing_data[0])
+                    self._connection.tunnel = tunnel
+                    return stream
+                if reply.delay:
+                    await asyncio.sleep(reply.delay)
+                if reply.drop:
+                    return None
+                await stream.write(self._bytes(http, head, reply))
+                if http.our_state is not h11.DONE:
+                    break
+                http.start_next_cycle()
+        except h11.RemoteProtocolError as error:
+            self._connection.errors.append(f"malformed: {error}")
+            if http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                status = error.error_status_hint
+                status = status if status in _PHRASES else 400
+                await stream.write(self._bytes(http, None, text_reply(status, str(error))))
+        await stream.finish()
+        return None
+
+    async def _next(self, http: h11.Connection, stream: Stream) -> h11.Event | type[h11.PAUSED]:
+        while (event := http.next_event()) is h11.NEED_DATA:
+            if http.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+                await stream.write(http.send(go_on))
+            http.receive_data(await stream.read())
+        return event  # type: ignore[return-value]  # NEED_DATA is a type of its own
+
+    def _read(self, head: h11.Request, tls: bool) -> tuple[Reply, Request | None, tuple[str, int] | None]:
+        """What a request gets: a reply, its place in the log, or a tunnel."""
+        connection, server = self._connection, self._server
+        headers = tuple(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers.raw_items()
+        )
+        host_field = next((value for name, value in headers if name.lower() == "host"), "")
+        method = head.method.decode("ascii")
+        try:
+            asked = destination(method, head.target.decode("latin-1"), host_field)
+        except ValueError as error:
+            connection.errors.append(f"malformed: {error}; seen {short(head.target)} of {short(host_field)}")
+            return text_reply(400, str(error)), None, None
+        asked = self._elsewhere(asked)
+        site = server.find(asked.host)
+        if method == "CONNECT" and site is not None:
+            assert asked.port is not None
+            return text_reply(200, "connected"), None, (asked.host, asked.port)
+        plaintext = not tls or asked.scheme == "http"
+        port = DEFAULT_PORTS["http" if plaintext else "https"] if asked.port is None else asked.port
+        request = Request(
+            time=server.log.now(),
+            plaintext=plaintext,
+            host=asked.host,
+            port=port,
+            method=method,
+            target=asked.target,
+            headers=headers,
+            site=None if site is None else site.name,
+            connection=connection,
+            log=server.log,
+        )
+        reply = _nobody(asked) if site is None else site.reply(request)
+        request.sts = reply.sts
+        request.status = None if reply.drop else reply.status
+        if reply.error:
+            connection.errors.append(reply.error)
+        server.log.request(request)
+        return reply, request, None
+
+    def _elsewhere(self, asked: Destination) -> Destination:
+        """Complete a request by what the tunnel and the ClientHello say of it."""
+        connection = self._connection
+        if asked.proxied:
+            return asked
+        tunnel = connection.tunnel or ("", None)
+        host = asked.host or tunnel[0] or (connection.sni or "").lower()
+        return asked._replace(host=host, port=tunnel[1] or asked.port)
+
+    def _bytes(self, http: h11.Connection, head: h11.Request | None, reply: Reply) -> bytes:
+        headers = list(reply.headers)
+        if not any(name.lower() == "date" for name, _ in headers):
+            headers.insert(0, ("Date", formatdate(self._server.log.now(), usegmt=True)))
+        if reply.status not in (204, 304):
+            headers.append(("Content-Length", str(len(reply.body))))
+        if head is None:
+            headers.append(("Connection", "close"))
+        response = h11.Response(
+            status_code=reply.status,
+            reason=_PHRASES.get(reply.status, "").encode(),
+            headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers],
+        )
+        sent = http.send(response)
+        if head is None or head.method != b"HEAD":
+            sent += http.send(h11.Data(data=reply.body))
+        return sent + http.send(h11.EndOfMessage())
+
+
+def _nobody(asked: Destination) -> Reply:
+    """The answer for a name that is no site's: it goes nowhere, and says how to change that."""
+    name = asked.host or "a request without a name"
+    text = f"No site of the lab answers for {name}. Make one: lab.site({name!r})."
+    if asked.proxied:
+        return text_reply(403, f"{text} The lab's proxy leads to the lab's sites only.")
+    return text_reply(421, text)
