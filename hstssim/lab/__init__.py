@@ -3,6 +3,6 @@
 from hstssim.lab.authority import KINDS, Kind
 from hstssim.lab.lab import Lab
 from hstssim.lab.log import Connection, HandshakeFailure, Log, Request
-from hstssim.lab.site import Site
+from hstssim.lab.site import Site, to_https
 
-__all__ = ["KINDS", "Connection", "HandshakeFailure", "Kind", "Lab", "Log", "Request", "Site"]
+__all__ = ["KINDS", "Connection", "HandshakeFailure", "Kind", "Lab", "Log", "Request", "Site", "to_https"]

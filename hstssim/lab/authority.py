@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hstssim.errors import LabError, short
-from hstssim.lab.machine import day
+from hstssim.lab.machine import day, unfrozen_datetime
 
 Kind = Literal[
     "valid", "expired", "not-yet-valid", "wrong-name", "self-signed", "unknown-issuer", "wildcard", "ip-address"
@@ -58,7 +58,8 @@ class Authority:
     def __init__(self, directory: str) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._leaf_key = ec.generate_private_key(ec.SECP256R1())  # one for all leaves: a new one costs time
-        self.certificate = self._issuer("hstssim lab", self._key)
+        with unfrozen_datetime():
+            self.certificate = self._issuer("hstssim lab", self._key)
         self.file = os.path.join(directory, "ca.pem")
         self._key_file = os.path.join(directory, "leaf-key.pem")
         self._leaf_file = os.path.join(directory, "leaf.pem")

@@ -89,7 +89,9 @@ class Request:
 
     @property
     def url(self) -> str:
-        """What the client asked for."""
+        """What the client asked for; `host:port` for a CONNECT."""
+        if self.method == "CONNECT":
+            return self.target
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         path = self.target.removeprefix("*")  # OPTIONS of the whole server (RFC 9112 §3.2.4)
         return f"{self.scheme}://{self.host}{port}{path}"

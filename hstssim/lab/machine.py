@@ -8,9 +8,11 @@ read from there. Never here: the time of the log, which is the lab's `clock`.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import selectors
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _RUNNING = {"wall": time.time, "monotonic": time.monotonic}  # in a dictionary, freezegun does not find them
 
@@ -25,9 +27,28 @@ def monotonic() -> float:
     return time.clock_gettime(time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else _RUNNING["monotonic"]()
 
 
-def day(offset: float) -> datetime:
+def day(offset: float) -> datetime.datetime:
     """The instant so many days from now."""
-    return datetime.fromtimestamp(wall() + offset * 86_400, UTC)
+    return _datetime().fromtimestamp(wall() + offset * 86_400, datetime.UTC)
+
+
+@contextmanager
+def unfrozen_datetime() -> Iterator[None]:
+    """While it lasts, `datetime.datetime` is Python's own.
+
+    cryptography keeps the class that it finds there at its first use, and takes no other from then on: if that
+    were freezegun's, there could be no certificate once the clock runs again.
+    """
+    found = datetime.datetime
+    setattr(datetime, "datetime", _datetime())  # noqa: B010 - to mypy a class is no variable
+    try:
+        yield
+    finally:
+        setattr(datetime, "datetime", found)  # noqa: B010
+
+
+def _datetime() -> type[datetime.datetime]:
+    return next(kind for kind in datetime.datetime.__mro__ if kind.__module__ == "datetime")
 
 
 class Loop(asyncio.SelectorEventLoop):

@@ -6,12 +6,13 @@ A script is data: `Answer` is what one path answers. Never here: sockets.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal, NamedTuple
 
 import h11
 
+from hstssim import url as urls
 from hstssim.errors import LabError, short
 from hstssim.lab import authority
 from hstssim.lab.log import Log, Request, assert_no_plaintext
@@ -51,6 +52,11 @@ class Reply(NamedTuple):
 def text_reply(status: int, text: str) -> Reply:
     """A plain text, as the lab itself answers."""
     return Reply(status, [("Content-Type", "text/plain; charset=utf-8")], f"{text}\n".encode())
+
+
+def to_https(request: Request) -> str:
+    """The Location that leads from a request in the clear to its like over https, for `Site.on`."""
+    return urls.upgrade(request.url)
 
 
 class Site:
@@ -103,7 +109,7 @@ class Site:
         path: str,
         *,
         status: int | None = None,
-        headers: Iterable[tuple[str, str]] = (),
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         body: str | bytes | None = None,
         redirect: Redirect | None = None,
         sts: str | Sequence[str] | None = None,
@@ -116,9 +122,10 @@ class Site:
         Args:
             path: a path (`/login`), a path with its query, or a beginning (`/img/*`, `*`); the closest decides.
             status: 200 by default, 302 with a redirect.
-            headers: added as they are, in order, repeated ones too; one replaces the lab's own of that name.
+            headers: a mapping, or pairs where a field is repeated; added as they are, in order. One replaces
+                the lab's own of that name.
             body: a text or bytes; a short text by default.
-            redirect: the Location, or a function that makes it from the `Request`.
+            redirect: the Location, or a function that makes it from the `Request`, such as `to_https`.
             sts: the Strict-Transport-Security fields instead of the site's, raw, one or several. Without a
                 scheme they go over https only; `scheme="http"` sends them in the clear, where a client must
                 ignore them (RFC 6797 §8.1).
@@ -139,7 +146,8 @@ class Site:
             raise LabError(f"a delay is a number of seconds; seen {short(delay)}")
         content = body.encode() if isinstance(body, str) else body
         fields = None if sts is None else _fields(sts)
-        answer = Answer(status, tuple(headers), content, redirect, fields, delay, drop)
+        pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers)
+        answer = Answer(status, pairs, content, redirect, fields, delay, drop)
         _check(answer)
         self._script[path, scheme] = answer
 
@@ -204,7 +212,7 @@ class Site:
 
 
 def _fields(sts: str | Sequence[str]) -> tuple[str, ...]:
-    fields = (sts,) if isinstance(sts, str) else tuple(sts)
+    fields = (sts,) if isinstance(sts, str) or not isinstance(sts, Iterable) else tuple(sts)
     _check(Answer(headers=tuple(("Strict-Transport-Security", field) for field in fields)))
     return fields
 
@@ -212,7 +220,7 @@ def _fields(sts: str | Sequence[str]) -> tuple[str, ...]:
 def _check(answer: Answer) -> None:
     """See that an answer could be sent."""
     headers = answer.headers
-    if isinstance(answer.redirect, str):
+    if answer.redirect is not None and not callable(answer.redirect):
         headers = (*headers, ("Location", answer.redirect))
     if not isinstance(answer.status, int) or not 200 <= answer.status <= 599:
         raise LabError(f"a status is a number from 200 to 599; seen {short(answer.status)}")

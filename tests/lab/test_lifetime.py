@@ -157,6 +157,23 @@ def test_a_frozen_clock_stops_neither_the_lab_nor_its_certificates(when: str) ->
             assert silent.recv(1) == b"", "time-outs do not"
 
 
+def test_a_lab_whose_first_certificate_was_made_under_a_frozen_clock_makes_more_when_it_runs() -> None:
+    program = """
+from freezegun import freeze_time
+with freeze_time("2001-01-01"):
+    from hstssim.lab import Lab
+    lab = Lab().open()
+    lab.authority.issue("early.test")
+print(lab.authority.issue("late.test").not_valid_after_utc.year > 2020)
+lab.close()
+with freeze_time("2002-02-02"), Lab() as lab:
+    lab.authority.issue("frozen.test")
+"""
+    words = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stderr, done.stdout) == ("", "True\n")
+
+
 def test_a_clock_may_be_frozen_while_the_lab_is_open() -> None:
     with Lab() as lab, lab.in_process():
         shop = lab.site("shop.test")

@@ -91,6 +91,7 @@ def test_any_other_name_is_refused_with_a_clear_text(lab: Lab, say: Say, host: s
         assert heard.startswith(b"HTTP/1.1 403 Forbidden\r\n")
         assert heard.endswith(b"The lab's proxy leads to the lab's sites only.\n")
     assert [request.host for request in lab.unknown_requests] == [host] * 3
+    assert [request.url for request in lab.unknown_requests][1:] == [f"{host}:443", f"{host}:{lab.http_port}"]
 
 
 def test_bytes_that_come_with_connect_are_not_lost(lab: Lab, say: Say) -> None:

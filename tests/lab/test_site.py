@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hstssim.errors import LabError
-from hstssim.lab import Lab
+from hstssim.lab import Lab, to_https
 from hstssim.lab.machine import monotonic
 
 if TYPE_CHECKING:
@@ -83,9 +83,14 @@ def test_a_redirect_has_location_and_a_note_with_a_link(lab: Lab, get: Get, stat
     assert get(f"{scheme}://shop.test/", method="HEAD").body == b""
 
 
+def test_headers_may_be_a_mapping(lab: Lab, get: Get) -> None:
+    lab.site("shop.test").on("/", headers={"X-One": "1"})
+    assert get("https://shop.test/").values("X-One") == ["1"]
+
+
 def test_a_redirect_may_be_made_from_the_request(lab: Lab, get: Get) -> None:
     shop = lab.site("shop.test")
-    shop.on("*", scheme="http", redirect=lambda request: request.url.replace("http:", "https:"))
+    shop.on("*", scheme="http", redirect=to_https)
     got = get("http://shop.test/a?b")
     assert (got.status, got.values("Location")) == (302, ["https://shop.test/a?b"])
 
@@ -186,12 +191,15 @@ def test_a_name_beyond_ascii_is_known_by_its_a_label(lab: Lab, get: Get) -> None
         ("/", {"headers": [("A", "b\r\nc")]}),
         ("/", {"headers": [("A b", "c")]}),
         ("/", {"headers": [("A", "\u20ac")]}),
-        ("/", {"headers": {"A": "b"}}),
+        ("/", {"headers": {"A": 5}}),
+        ("/", {"headers": ["A: b"]}),
+        ("/", {"redirect": 5}),
         ("/", {"headers": [("Content-Length", "5")]}),
         ("/", {"headers": [("transfer-encoding", "chunked")]}),
         ("/", {"redirect": "/a b\n"}),
         ("/", {"sts": "max-age=1\n"}),
         ("/", {"sts": [1]}),
+        ("/", {"sts": 1}),
         ("/", {"delay": -1}),
         ("/", {"delay": float("nan")}),
         ("/", {"scheme": "ftp"}),
