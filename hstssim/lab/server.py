@@ -2,7 +2,8 @@
 
 Both listeners serve every name, tell TLS from plaintext by the first byte, and are a forward proxy besides
 (`proxy.py`). Nothing here ever opens a connection. What a client does wrong is answered 400 or closed, and noted;
-it never ends the server.
+it never ends the server. A client that hangs is cut off: each wait for it is bounded, and so is the time that
+it has for a whole handshake and for a whole head, which bytes that drip in do not extend.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from hstssim.lab.stream import Plain, Secure, Stream
 
 LOOPBACK = "127.0.0.1"
 _HEAD = 65536  # bytes of a request line and its fields
+_AT_ONCE = 64  # connections that are accepted before others are served
+_TUNNELS = 4  # inside one another; each may add a layer of TLS, and Python's stack is bounded
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -40,7 +43,8 @@ class Server:
         authority: makes the certificates.
         log: what is seen goes there.
         find: the site that answers for a canonical host.
-        idle: seconds after which a client that is silent, or does not take its answer, is cut off.
+        idle: seconds after which a client that is silent, does not take its answer, or has not said a whole
+            head or handshake, is cut off.
     """
 
     def __init__(
@@ -56,8 +60,9 @@ class Server:
         self.log = log
         self.find = find
         self.idle = idle
-        self._talks: set[asyncio.Task[None]] = set()
+        self._talks: dict[asyncio.Task[None], socket.socket] = {}
         self._loop: Loop | None = None
+        self._closing = threading.Lock()  # nobody asks a loop that will not answer
 
     def open(self) -> None:
         """Listen.
@@ -84,70 +89,83 @@ class Server:
 
     def close(self) -> None:
         """Close every connection and end the thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
+        with self._closing:
+            loop, self._loop = self._loop, None
+            if loop is not None:
+                loop.call_soon_threadsafe(self._stop.set)
+        if loop is not None:
             self._thread.join()
-            self._loop = None
 
     def catch_up(self) -> None:
         """Wait until what had arrived when this was called has been dealt with."""
-        self._wait_for(self._quiet)
+        self._wait_for(Loop.quiet)
 
     def cut(self) -> None:
         """Close every connection."""
         self._wait_for(self._cut)
 
-    def _wait_for(self, what: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if self._loop is not None and threading.current_thread() is not self._thread:
-            asyncio.run_coroutine_threadsafe(what(), self._loop).result()
+    def _wait_for(self, what: Callable[[Loop], Coroutine[Any, Any, None]]) -> None:
+        with self._closing:
+            if self._loop is None or threading.current_thread() is self._thread:
+                return
+            done = asyncio.run_coroutine_threadsafe(what(self._loop), self._loop)
+        done.result()
 
-    async def _quiet(self) -> None:
-        assert self._loop is not None
-        await self._loop.quiet()
-
-    async def _cut(self) -> None:
-        await self._quiet()  # what is half accepted is accepted first
+    async def _cut(self, loop: Loop) -> None:
+        await loop.quiet()  # what is half accepted is accepted first
         talks = [*self._talks]
         for talk in talks:
             talk.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
-        await self._quiet()
+        await loop.quiet()
 
     def _run(self, loop: Loop, listeners: dict[str, socket.socket]) -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(self._serve(listeners))
+            runner.run(self._serve(loop, listeners))
 
-    async def _serve(self, listeners: dict[str, socket.socket]) -> None:
-        doors = [asyncio.create_task(self._accept(name, listener)) for name, listener in listeners.items()]
+    async def _serve(self, loop: Loop, listeners: dict[str, socket.socket]) -> None:
+        for name, listener in listeners.items():
+            loop.add_reader(listener, self._accept, loop, name, listener)
         await self._stop.wait()
-        await self._quiet()
-        for door in doors:
-            door.cancel()
-        await asyncio.gather(*doors, return_exceptions=True)
+        await loop.quiet()
         for listener in listeners.values():
+            loop.remove_reader(listener)
             listener.close()
-        await self._cut()
+        await self._cut(loop)
 
-    async def _accept(self, name: str, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    def _accept(self, loop: Loop, name: str, listener: socket.socket) -> None:
+        # Not loop.sock_accept: cancelled at the wrong moment, it forgets a connection that it has accepted.
+        for _ in range(_AT_ONCE):
             try:
-                sock, _ = await loop.sock_accept(listener)
+                sock, _address = listener.accept()
+            except (BlockingIOError, ConnectionError):  # nobody is there, or no longer
+                return
             except OSError:  # this process has no file to spare: until a client leaves, the next one waits
-                await asyncio.sleep(0.05)
-            else:
-                talk = loop.create_task(self._talk(name, sock))
-                self._talks.add(talk)
-                talk.add_done_callback(self._talks.discard)
+                loop.remove_reader(listener)
+                loop.call_later(0.05, self._resume, loop, name, listener)
+                return
+            sock.setblocking(False)
+            talk = loop.create_task(self._talk(name, sock))
+            self._talks[talk] = sock
+            talk.add_done_callback(self._left)
+
+    def _left(self, talk: asyncio.Task[None]) -> None:
+        self._talks.pop(talk).close()  # nobody else does so for a talk that was cancelled before it began
+
+    def _resume(self, loop: Loop, name: str, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            loop.add_reader(listener, self._accept, loop, name, listener)
 
     async def _talk(self, listener: str, sock: socket.socket) -> None:
         connection = self.log.connect(listener)
-        stream: Stream = await Plain.over(sock, self.idle)
-        talk = _Talk(self, connection)
         try:
-            await talk.hold(stream)
+            stream = await Plain.over(sock, self.idle)
+            try:
+                await _Talk(self, connection).hold(stream)
+            finally:
+                stream.drop()
         except TimeoutError:
-            connection.errors.append(f"silent for {self.idle:g} s: cut off")
+            connection.errors.append(self.hung)
         except ssl.SSLError as error:
             connection.errors.append(f"TLS: {error}")
         except asyncio.CancelledError:
@@ -156,7 +174,11 @@ class Server:
             connection.errors.append(f"the lab failed: {error!r}")
         finally:
             connection.closed = True
-            stream.drop()
+
+    @property
+    def hung(self) -> str:
+        """What is noted of a client that was cut off."""
+        return f"hung for {self.idle:g} s: cut off"
 
 
 class _Talk:
@@ -165,6 +187,7 @@ class _Talk:
     def __init__(self, server: Server, connection: Connection) -> None:
         self._server = server
         self._connection = connection
+        self._tunnels = 0
 
     async def hold(self, stream: Stream) -> None:
         """Talk until one side ends it; begins again inside a tunnel."""
@@ -184,27 +207,27 @@ class _Talk:
     async def _secure(self, stream: Stream) -> Secure | None:
         """Shake hands, as the site that is asked for does it; None if nothing comes of it."""
         connection = self._connection
-        reason = None
         try:
-            connection.sni = await stream.server_name()
-            name, site = self._named(connection.sni)
-            if site is not None and site.refuse_tls:
-                reason = message = "refused"
-                await stream.refuse_tls()
-            else:
-                kind = "valid" if site is None else site.certificate
-                name = site.name if site is not None and kind == "wildcard" else name
-                secure = Secure(stream, self._server.authority.context(name, kind))
-                connection.certificate = kind
-                await secure.handshake()
-                connection.tls_version = secure.version
-                return secure
+            async with asyncio.timeout(self._server.idle):
+                connection.sni = await stream.server_name()
+                name, site = self._named(connection.sni)
+                if site is not None and site.refuse_tls:
+                    reason = message = "refused"
+                    await stream.refuse_tls()
+                else:
+                    kind = "valid" if site is None else site.certificate
+                    name = site.name if site is not None and kind == "wildcard" else name
+                    secure = Secure(stream, self._server.authority.context(name, kind))
+                    connection.certificate = kind
+                    await secure.handshake()
+                    connection.tls_version = secure.version
+                    return secure
         except ssl.SSLEOFError as error:
             reason, message = "closed", str(error)
         except ssl.SSLError as error:
             reason, message = error.reason or "unknown", str(error)
         except TimeoutError:
-            reason, message = "timeout", f"silent for {self._server.idle:g} s: cut off"
+            reason, message = "timeout", self._server.hung
         connection.failure = HandshakeFailure(
             self._server.log.now(), connection.sni, connection.certificate, reason, message
         )
@@ -224,11 +247,14 @@ class _Talk:
     async def _speak_http(self, stream: Stream, tls: bool) -> Stream | None:
         """Answer requests; a stream if the client goes on inside a tunnel."""
         http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD)
+        method, request = b"", None
         try:
             while True:
-                head = await self._next(http, stream)
+                async with asyncio.timeout(self._server.idle):
+                    head = await self._next(http, stream)
                 if not isinstance(head, h11.Request):
                     break
+                method = head.method
                 reply, request, tunnel = self._read(head, tls)
                 while isinstance(data := await self._next(http, stream), h11.Data):
                     if request is not None:
@@ -239,21 +265,25 @@ class _Talk:
                     await stream.write(http.send(h11.Response(status_code=200, headers=[], reason=b"Connected")))
                     stream.unread(http.trailing_data[0])
                     self._connection.tunnel = tunnel
+                    self._tunnels += 1
                     return stream
                 if reply.delay:
                     await asyncio.sleep(reply.delay)
                 if reply.drop:
                     return None
-                await stream.write(self._bytes(http, head, reply))
+                await stream.write(self._bytes(http, method, reply))
                 if http.our_state is not h11.DONE:
                     break
                 http.start_next_cycle()
+                method, request = b"", None
         except h11.RemoteProtocolError as error:
             self._connection.errors.append(f"malformed: {error}")
             if http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 status = error.error_status_hint
                 status = status if status in _PHRASES else 400
-                await stream.write(self._bytes(http, None, text_reply(status, str(error))))
+                if request is not None:
+                    request.status, request.sts = status, ()
+                await stream.write(self._bytes(http, method, text_reply(status, str(error)), last=True))
         await stream.finish()
         return None
 
@@ -282,6 +312,9 @@ class _Talk:
         site = server.find(asked.host)
         if method == "CONNECT" and site is not None:
             assert asked.port is not None
+            if self._tunnels == _TUNNELS:
+                connection.errors.append(f"malformed: a tunnel inside {_TUNNELS} others")
+                return text_reply(400, f"The lab's proxy leads no deeper than {_TUNNELS} tunnels."), None, None
             return text_reply(200, "connected"), None, (asked.host, asked.port)
         plaintext = not tls or asked.scheme == "http"
         port = DEFAULT_PORTS["http" if plaintext else "https"] if asked.port is None else asked.port
@@ -314,13 +347,13 @@ class _Talk:
         host = asked.host or tunnel[0] or (connection.sni or "").lower()
         return asked._replace(host=host, port=tunnel[1] or asked.port)
 
-    def _bytes(self, http: h11.Connection, head: h11.Request | None, reply: Reply) -> bytes:
+    def _bytes(self, http: h11.Connection, method: bytes, reply: Reply, *, last: bool = False) -> bytes:
         headers = list(reply.headers)
         if not any(name.lower() == "date" for name, _ in headers):
             headers.insert(0, ("Date", formatdate(self._server.log.now(), usegmt=True)))
         if reply.status not in (204, 304):
             headers.append(("Content-Length", str(len(reply.body))))
-        if head is None:
+        if last:
             headers.append(("Connection", "close"))
         response = h11.Response(
             status_code=reply.status,
@@ -328,7 +361,7 @@ class _Talk:
             headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers],
         )
         sent = http.send(response)
-        if head is None or head.method != b"HEAD":
+        if method != b"HEAD":
             sent += http.send(h11.Data(data=reply.body))
         return sent + http.send(h11.EndOfMessage())
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 _CHUNK = 65536
 _HANDSHAKE = 0x16  # the first byte of TLS, content type handshake (RFC 8446 §5.1); no HTTP method begins so
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _REFUSED = bytes((0x15, 3, 1, 0, 2, 2, 40))  # a fatal alert, handshake_failure (RFC 8446 §6.2)
 
 
@@ -108,13 +109,23 @@ class Plain(Stream):
         return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop), idle)
 
     async def _receive(self) -> bytes:
+        data = b""
         with suppress(ConnectionError):
             async with asyncio.timeout(self._idle):
-                return await self._reader.read(_CHUNK)
-        return b""
+                data = await self._reader.read(_CHUNK)
+        self._acknowledge()
+        return data
+
+    def _acknowledge(self) -> None:
+        """Acknowledge at once: until then a client may hold back what it sends next (RFC 1122 §4.2.3.4)."""
+        if _QUICKACK is not None:
+            with suppress(OSError):
+                self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     async def write(self, data: bytes) -> None:
         """Send, and wait until the client takes it."""
+        if self._writer.is_closing():  # asyncio warns of bytes for a client that has left
+            return
         with suppress(ConnectionError):
             self._writer.write(data)
             async with asyncio.timeout(self._idle):

@@ -206,7 +206,7 @@ def test_a_client_that_hangs_is_cut_off(name: str | None, data: bytes) -> None:
                     assert secure.recv(100) == b""
         [connection] = lab.log.connections
         failures = [failure.message for failure in lab.log.handshake_failures]
-        assert [*connection.errors, *failures] == ["silent for 0.1 s: cut off"]
+        assert [*connection.errors, *failures] == ["hung for 0.1 s: cut off"]
     assert monotonic() - begin < 5
 
 
@@ -219,7 +219,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off() -> None:
             begin = monotonic()
             while not connection.closed and monotonic() < begin + 5:
                 lab.log.requests  # noqa: B018  # waits for the server's turn
-            assert connection.errors == ["silent for 0.2 s: cut off"]
+            assert connection.errors == ["hung for 0.2 s: cut off"]
 
 
 def test_a_client_that_resets_is_no_error(lab: Lab, dial: Dial, say: Say) -> None:
