@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +97,52 @@ def test_any_other_name_is_refused_with_a_clear_text(lab: Lab, say: Say, host: s
     assert [request.url for request in lab.unknown_requests][1:] == [f"{host}:443", f"{host}:{lab.http_port}"]
 
 
+ODD = [
+    "",
+    ":80",
+    "a b",
+    "shop.test@evil",
+    "[::1",
+    "[",
+    "%zz",
+    "\0",
+    "shop.test:-1",
+    "shop.test:8\xb2",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_no_name_is_refused(lab: Lab, say: Say, name: str) -> None:
+    lab.site("shop.test")
+    for line in (f"GET http://{name}/", f"CONNECT {name}", f"CONNECT {name}:443"):
+        heard = say(f"{line} HTTP/1.1\r\nHost: shop.test\r\n".encode("latin-1") + CLOSE)
+        assert heard.startswith(b"HTTP/1.1 400 "), line
+    assert lab.requests == []
+    assert len(lab.log.errors) == 3
+
+
+ADDRESSES = ["127.0.0.2", "10.0.0.1", "169.254.169.254", "[::]", "[fe80::1]", "[::ffff:127.0.0.1]"]
+SHORT = [
+    "127.1",
+    "2130706433",
+    "0x7f.1",
+    "017700000001",
+    "localhost.",
+    "LOCALHOST",
+    "xn--a",
+    "b\xfccher.test",
+]
+
+
+@pytest.mark.parametrize("name", [*ADDRESSES, *SHORT])
+def test_no_address_and_no_way_to_write_one_leads_anywhere(lab: Lab, say: Say, name: str) -> None:
+    lab.site("shop.test")
+    for line in (f"GET http://{name}/", f"GET http://{name}:{lab.http_port}/", f"CONNECT {name}:{lab.http_port}"):
+        heard = say(f"{line} HTTP/1.1\r\nHost: shop.test\r\n".encode("latin-1") + CLOSE)
+        assert heard[:13] in (b"HTTP/1.1 403 ", b"HTTP/1.1 400 "), line
+    assert [request.site for request in lab.requests] in ([None] * 3, [])
+
+
 def test_bytes_that_come_with_connect_are_not_lost(lab: Lab, say: Say) -> None:
     lab.site("shop.test")
     heard = say(
@@ -131,3 +180,44 @@ def test_the_lab_connects_to_nobody_and_listens_on_loopback_only(dial: Dial) -> 
         _watching = False
     assert set(connected) == own, "the test's own connections, and no other"
     assert listening == [("127.0.0.1", 0)] * 2
+
+
+LISTENERS = """
+import os
+from hstssim.lab import Lab
+def listening():
+    seen = set()
+    paths = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    own = {os.readlink(path) for path in paths if os.path.exists(path)}
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        with open(f"/proc/self/net/{table}") as lines:
+            for line in list(lines)[1:]:
+                fields = line.split()
+                if f"socket:[{fields[9]}]" in own:
+                    seen.add((table, fields[1], fields[3]))
+    return seen
+with Lab() as lab:
+    # Little-endian 127.0.0.1, the port, and the state LISTEN.
+    expected = {("tcp", f"0100007F:{port:04X}", "0A") for port in (lab.http_port, lab.https_port)}
+    assert listening() == expected, listening()
+    import ssl, socket
+    lab.site("shop.test")
+    plain = socket.create_connection(("127.0.0.1", lab.https_port))
+    with lab.ssl_context().wrap_socket(plain, server_hostname="shop.test") as secure:
+        secure.sendall(b"GET / HTTP/1.1\\r\\nHost: shop.test\\r\\n\\r\\n")
+        assert secure.recv(100).startswith(b"HTTP/1.1 200")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/net/tcp") or sys.byteorder != "little", reason="reads /proc")
+def test_what_the_system_says_is_open_is_on_loopback() -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", LISTENERS], timeout=60, check=True)
+
+
+def test_a_lab_works_where_there_is_no_network_but_loopback() -> None:
+    alone = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        pytest.skip("needs unshare and ip")
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("unshare --net is not permitted here")
+    subprocess.run([*alone, sys.executable, "-W", "error", "-c", LISTENERS], timeout=60, check=True)

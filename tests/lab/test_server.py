@@ -187,8 +187,15 @@ def test_a_name_that_is_not_ascii_is_no_name(lab: Lab, dial: Dial, recwarn: pyte
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    [(None, b""), (None, b"GET / HT"), (None, b"\x16\x03\x01"), ("shop.test", b""), ("shop.test", b"GET")],
-    ids=["silent", "half a request", "half a hello", "silent in TLS", "half a request in TLS"],
+    [
+        (None, b""),
+        (None, b"GET / HT"),
+        (None, GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\nhalf")),
+        (None, b"\x16\x03\x01"),
+        ("shop.test", b""),
+        ("shop.test", b"GET"),
+    ],
+    ids=["silent", "half a head", "half a body", "half a hello", "silent in TLS", "half a head in TLS"],
 )
 def test_a_client_that_hangs_is_cut_off(name: str | None, data: bytes) -> None:
     begin = monotonic()
@@ -244,3 +251,51 @@ def test_500_names_on_500_connections_at_once(lab: Lab, dial: Dial) -> None:
         assert sock.recv(1000).endswith(f"{name} answers / over https\n".encode())
     assert not any(connection.closed for connection in lab.log.connections)
     assert len(lab.requests) == 500
+
+
+DRIPS = {
+    "a head": (None, b"GET / HTTP/1.1\r\nX: "),
+    "a head in TLS": ("shop.test", b"GET / HTTP/1.1\r\nX: "),
+    "a hello": (None, b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"),
+    "hellos": (None, b"\x16\x03\x01\x00\x01"),
+}
+
+
+@pytest.mark.parametrize(("name", "data"), DRIPS.values(), ids=DRIPS)
+def test_bytes_that_drip_in_do_not_keep_a_client_from_being_cut_off(name: str | None, data: bytes) -> None:
+    with Lab(idle_timeout=0.15) as lab:
+        lab.site("shop.test")
+        sock = socket.create_connection(("127.0.0.1", lab.http_port), timeout=10)
+        with lab.ssl_context().wrap_socket(sock, server_hostname=name) if name else sock as client:
+            begin = monotonic()
+            client.sendall(data)
+            client.settimeout(0.03)
+            answer = None
+            while answer is None and monotonic() < begin + 5:
+                try:
+                    client.sendall(b"a")
+                    answer = client.recv(100)
+                except TimeoutError:
+                    pass
+                except OSError:
+                    answer = b""
+        assert answer == b""
+        assert 0.1 < monotonic() - begin < 2
+        [connection] = lab.log.connections
+        failures = [failure.message for failure in lab.log.handshake_failures]
+        assert [*connection.errors, *failures] == ["hung for 0.15 s: cut off"]
+
+
+def test_a_body_may_take_longer_than_a_head() -> None:
+    with Lab(idle_timeout=0.15) as lab:
+        shop = lab.site("shop.test")
+        with socket.create_connection(("127.0.0.1", lab.http_port), timeout=10) as sock:
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 10\r\n\r\n")
+            sock.settimeout(0.03)
+            for _ in range(10):
+                with pytest.raises(TimeoutError):
+                    sock.recv(1)
+                sock.sendall(b"x")
+            sock.settimeout(10)
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+        assert (shop.requests[0].body_size, lab.log.errors) == (10, [])
