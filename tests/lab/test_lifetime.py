@@ -68,7 +68,7 @@ sock.close()
     "end", ["lab.close()", "lab.close(); lab.close()", "lab.reset(); lab.close(); lab.open().close()"]
 )
 def test_no_warning_is_left(end: str) -> None:
-    words = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM.format(end)]
+    words = [sys.executable, "-W", "error", "-c", PROGRAM.format(end)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

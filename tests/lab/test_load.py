@@ -73,7 +73,7 @@ assert not [name for name in left if "socket" in name or "epoll" in name or "hst
     ids=["500 names at once", "closed midway", "closed while all of them come"],
 )
 def test_nothing_is_left(program: str) -> None:
-    words = [sys.executable, "-X", "dev", "-W", "error", "-c", program + END]
+    words = [sys.executable, "-W", "error", "-c", program + END]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
