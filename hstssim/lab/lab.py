@@ -25,6 +25,7 @@ from hstssim.lab.log import Log, Request, assert_no_plaintext
 from hstssim.lab.resolve import resolving
 from hstssim.lab.server import LOOPBACK, Server
 from hstssim.lab.site import Site
+from hstssim.lab.trust import trusting
 
 
 class Lab:
@@ -246,7 +247,8 @@ class Lab:
     def client_env(self, client: str | None = None) -> dict[str, str]:
         """The environment that brings a child process to the lab, to add to its own: proxy and authority.
 
-        `client="chromium"` adds a HOME where Chromium finds an NSS database that trusts the authority.
+        `client="chromium"` adds a HOME where Chromium finds an NSS database that trusts the authority,
+        `client="wget"` a WGETRC.
 
         Raises:
             LabError: we do not know the client, or certutil is missing.
@@ -263,20 +265,18 @@ class Lab:
 
     @contextmanager
     def in_process(self) -> Iterator[Lab]:
-        """While it lasts, Python code in this process reaches the lab's names at ports 80 and 443 (`resolve.py`).
+        """While it lasts, Python code in this process reaches the lab's names at every port (`resolve.py`).
 
-        The environment points to the lab's authority, and to no proxy. A library that has made its TLS
-        context before (aiohttp, when it is imported) wants `ssl_context()`.
+        The environment points to the lab's authority, and to no proxy (`trust.py`). So requests, urllib3 and
+        urllib.request work without a word, also by a Session or PoolManager made before; aiohttp (3.10 or later)
+        by a session made before, too; httpx by a Client made inside, for it reads the environment when it is made.
+
+        What has a TLS context, a CA file or a proxy of its own keeps it, and what leaves the environment unread
+        (`trust_env=False` of requests and httpx; a prepared request sent by `Session.send`; aiohttp before 3.10,
+        whose context is that of its first request) trusts the lab only if given `ssl_context()` or `ca_file`.
         """
-        changes: dict[str, str | None] = dict.fromkeys(clients.PROXY_VARIABLES)
-        changes |= clients.trust_environment(self.ca_file)
-        before = {name: os.environ.get(name) for name in changes}
-        _set_environment(changes)
-        try:
-            with resolving(self):
-                yield self
-        finally:
-            _set_environment(before)
+        with trusting(self.ca_file), resolving(self):
+            yield self
 
     def _way(self) -> clients.Way:
         server = self._open()
@@ -303,11 +303,3 @@ def _domain(name: str) -> str:
     if domain is None:
         raise LabError(f"a site has the name of a host that DNS could hold; seen {short(name)}")
     return domain
-
-
-def _set_environment(changes: dict[str, str | None]) -> None:
-    for name, value in changes.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
