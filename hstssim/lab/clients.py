@@ -5,6 +5,7 @@ Each was seen to work; what else a client honours, or ignores, stands beside it.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -45,13 +46,14 @@ PROXY_VARIABLES = tuple(
 def environment(way: Way, client: str | None = None) -> dict[str, str]:
     """The variables that bring a child process to the lab: its proxy, and its authority.
 
-    With `client="chromium"` also a HOME whose NSS database trusts the authority: Chromium heeds no variable.
+    Chromium and wget heed none that says whom to trust: `client="chromium"` adds a HOME whose NSS database trusts
+    the authority, `client="wget"` a WGETRC that does, in place of the user's own.
     """
     if client is not None and client not in ARGUMENTS:
         raise _unknown(client)
     proxies = {name: "" if name.lower() == "no_proxy" else way.proxy_url for name in PROXY_VARIABLES}
-    home = {"HOME": _nss_home(way)} if client == "chromium" else {}
-    return proxies | trust_environment(way.ca_file) | home
+    own = ENVIRONMENTS[client](way) if client in ENVIRONMENTS else {}
+    return proxies | trust_environment(way.ca_file) | own
 
 
 def arguments(way: Way, client: str) -> list[str]:
@@ -86,6 +88,7 @@ def _chromium(way: Way) -> list[str]:
         "--no-proxy-server",
         f"--user-data-dir={tempfile.mkdtemp(prefix='chromium-', dir=way.directory)}",
         "--no-first-run",
+        "--disable-features=HttpsUpgrades",  # its own way to https, which is not HSTS
     ]
 
 
@@ -94,16 +97,20 @@ def _firefox(way: Way) -> list[str]:
     profile = tempfile.mkdtemp(prefix="firefox-", dir=way.directory)
     _trust(profile, way.ca_file)
     port = way.http_port
-    preferences = {"network.proxy.type": 1, "network.proxy.http": "127.0.0.1", "network.proxy.http_port": port}
-    preferences |= {
+    preferences: dict[str, bool | int | str] = {
+        "network.proxy.type": 1,
+        "network.proxy.http": "127.0.0.1",
+        "network.proxy.http_port": port,
         "network.proxy.ssl": "127.0.0.1",
         "network.proxy.ssl_port": port,
         "network.proxy.no_proxies_on": "",
+        # Its own ways to https, which are not HSTS.
+        "dom.security.https_first": False,
+        "dom.security.https_first_schemeless": False,
     }
     with open(os.path.join(profile, "user.js"), "w", encoding="utf-8") as file:
         for name, value in preferences.items():
-            quoted = f'"{value}"' if isinstance(value, str) else value
-            file.write(f'user_pref("{name}", {quoted});\n')
+            file.write(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n")
     return ["--profile", profile, "--no-remote"]
 
 
@@ -114,6 +121,13 @@ ARGUMENTS: dict[str, Callable[[Way], list[str]]] = {
     "wget": _wget,
 }
 """The clients we know."""
+
+
+ENVIRONMENTS: dict[str, Callable[[Way], dict[str, str]]] = {
+    "chromium": lambda way: {"HOME": _nss_home(way)},
+    "wget": lambda way: {"WGETRC": _wgetrc(way)},
+}
+"""What some want besides."""
 
 
 def _unknown(client: str) -> LabError:
@@ -130,6 +144,13 @@ def _nss_home(way: Way) -> str:
         os.makedirs(database)
         _trust(database, way.ca_file)
     return home
+
+
+def _wgetrc(way: Way) -> str:
+    path = os.path.join(way.directory, "wgetrc")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"ca_certificate = {way.ca_file}\n")
+    return path
 
 
 def _trust(database: str, ca_file: str) -> None:

@@ -18,7 +18,11 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class HandshakeFailure(NamedTuple):
-    """A TLS handshake that came to nothing: often a client that rightly refused the certificate."""
+    """A TLS handshake that came to nothing: often a client that rightly refused the certificate.
+
+    Some clients shake hands first and judge then (wget; curl where the name is wrong): they leave a connection
+    with a certificate and without a request.
+    """
 
     time: float
     """POSIX seconds of the lab's clock."""
@@ -26,7 +30,8 @@ class HandshakeFailure(NamedTuple):
     certificate: Kind | None
     """What was presented, None if it did not come so far."""
     reason: str
-    """OpenSSL's word for it (`TLSV1_ALERT_UNKNOWN_CA`: the client said so), or `refused`, `closed`, `timeout`."""
+    """OpenSSL's word for it (`TLSV1_ALERT_UNKNOWN_CA`: the client said so), or `refused`, `timeout`, or `closed`:
+    so do clients of Python's asyncio, whatever the fault."""
     message: str
 
 
@@ -93,7 +98,8 @@ class Request:
         if self.method == "CONNECT":
             return self.target
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        path = self.target.removeprefix("*")  # OPTIONS of the whole server (RFC 9112 §3.2.4)
+        # CONNECT, and OPTIONS of the whole server, are for no path (RFC 9112 §3.2.3, §3.2.4).
+        path = "" if self.method == "CONNECT" else self.target.removeprefix("*")
         return f"{self.scheme}://{self.host}{port}{path}"
 
     @property
