@@ -98,8 +98,7 @@ class Request:
         if self.method == "CONNECT":
             return self.target
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        # CONNECT, and OPTIONS of the whole server, are for no path (RFC 9112 §3.2.3, §3.2.4).
-        path = "" if self.method == "CONNECT" else self.target.removeprefix("*")
+        path = self.target.removeprefix("*")  # OPTIONS of the whole server (RFC 9112 §3.2.4)
         return f"{self.scheme}://{self.host}{port}{path}"
 
     @property
