@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import struct
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +20,8 @@ from hstssim.lab import KINDS, Lab, Site
 from hstssim.lab.clients import PROXY_VARIABLES
 
 pytestmark = pytest.mark.oracle
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PATIENCE = 120
 """Seconds that a program may take."""
@@ -74,6 +78,14 @@ REFUSED = {"curl": 60, "wget": 5}
 """The exit status that means: its certificate."""
 
 Visit = Callable[..., Done]
+
+
+def test_the_readmes_example_prints_what_it_shows(run: Run) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [(program, shown)] = re.findall(r"```python\n(# lab\.py\n.*?)```\n\n```text\n(.*?)```", readme, re.DOTALL)
+    need("curl")
+    done = run(sys.executable, "-W", "error", "-c", program, env={"PYTHONPATH": str(ROOT)})
+    assert (done.stdout, done.stderr) == (shown, "")
 
 
 @pytest.fixture(params=["curl", "wget"])
