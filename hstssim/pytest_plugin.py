@@ -112,12 +112,15 @@ def hsts_clock(_hsts_time: HSTSClock) -> HSTSClock:
 
 
 @pytest.fixture
-def hsts_lab(_hsts_session_lab: Lab, _hsts_time: HSTSClock) -> Iterator[Lab]:
+def hsts_lab(request: pytest.FixtureRequest, _hsts_time: HSTSClock) -> Iterator[Lab]:
     """A lab, empty at the start of each test: sites over real TLS, which this process reaches by name.
 
     Another process gets there by `client_env()` and `client_args()`.
     """
-    lab = _hsts_session_lab
+    import socket
+
+    socket.socket().close()  # where sockets are forbidden, pytest would remember the failure for the whole session
+    lab: Lab = request.getfixturevalue("_hsts_session_lab")
     lab.log.clock = _hsts_time
     with lab.in_process():
         yield lab
@@ -127,11 +130,16 @@ def hsts_lab(_hsts_session_lab: Lab, _hsts_time: HSTSClock) -> Iterator[Lab]:
 
 @pytest.fixture
 def hsts_store(request: pytest.FixtureRequest, _hsts_time: HSTSClock) -> HSTSStore:
-    """An `HSTSStore` with Chrome's rules and the bundled preload list, or what `@pytest.mark.hsts` says."""
+    """An `HSTSStore` with Chrome's rules and the bundled preload list, or what `@pytest.mark.hsts` says.
+
+    Of several markers the closest that names the profile, or the list, decides that.
+    """
     from hstssim.store import HSTSStore
 
-    marker = request.node.get_closest_marker("hsts")
-    profile, preload = _asked(*marker.args, **marker.kwargs) if marker else _asked()
+    asked: dict[str, Any] = {}
+    for marker in request.node.iter_markers("hsts"):  # the closest comes first
+        asked = {**dict.fromkeys(map(repr, marker.args)), **marker.kwargs, **asked}
+    profile, preload = _asked(**asked)
     return HSTSStore(profile=profile, preload=preload, clock=_hsts_time)
 
 
@@ -144,18 +152,18 @@ def hsts_interceptor(hsts_store: HSTSStore) -> Interceptor:
 
 
 def _asked(
-    *args: object, profile: Any = "chrome", preload: Any = True, **unknown: object
+    *, profile: Any = "chrome", preload: Any = True, **unknown: object
 ) -> tuple[Profile, PreloadList | None]:
-    """What the marker asks for; a test whose marker asks for something else fails in one line."""
+    """What the markers ask for; a test whose marker asks for something else fails in one line."""
     from os import PathLike
 
     from hstssim.errors import PreloadError, short
     from hstssim.preload import PreloadList
     from hstssim.profile import PROFILES, Profile
 
-    if args or unknown:
-        seen = short([*args, *unknown])
-        pytest.fail(f"@pytest.mark.hsts takes profile= and preload=, by name; seen {seen}", pytrace=False)
+    if unknown:
+        message = f"@pytest.mark.hsts takes profile= and preload=, by name; seen {', '.join(unknown)}"
+        pytest.fail(message, pytrace=False)
     found = PROFILES.get(profile) if isinstance(profile, str) else profile
     if not isinstance(found, Profile):
         names = ", ".join(PROFILES)

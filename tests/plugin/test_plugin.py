@@ -254,6 +254,10 @@ class TestFirefox:
     def test_of_the_test(self, hsts_store):
         assert (hsts_store.profile, hsts_store.preload) == (hstssim.CURL, None)
 
+    @pytest.mark.hsts(preload=False)
+    def test_of_both(self, hsts_store):
+        assert (hsts_store.profile, hsts_store.preload) == (hstssim.FIREFOX, None)
+
 @pytest.mark.parametrize("preload", [
     pytest.param("own.txt", marks=pytest.mark.hsts(preload="own.txt")),
     pytest.param("path", marks=pytest.mark.hsts(preload=pathlib.Path("own.txt"))),
@@ -263,7 +267,7 @@ def test_of_a_parameter(hsts_store, preload):
     assert hsts_store.preload is not hstssim.PreloadList.bundled()
 """,
         "--strict-markers",
-        passed=6,
+        passed=7,
     )
 
 
@@ -277,8 +281,8 @@ def test_of_a_parameter(hsts_store, preload):
             "preload is True for the bundled list, False for none, a PreloadList, or the path of one; seen 5",
         ),
         ("preload='missing.txt'", "missing.txt: a preload list must be readable"),
-        ("'firefox'", "takes profile= and preload=, by name; seen ['firefox']"),
-        ("profil='firefox'", "takes profile= and preload=, by name; seen ['profil']"),
+        ("'firefox'", "takes profile= and preload=, by name; seen 'firefox'"),
+        ("profil='firefox'", "takes profile= and preload=, by name; seen profil"),
     ],
 )
 def test_a_marker_that_asks_for_something_else_is_one_clear_error(inner: Inner, marker: str, said: str) -> None:
@@ -362,6 +366,35 @@ def test_it_works_with_pytest_asyncio(inner: Inner) -> None:
 
 def test_it_works_with_import_mode_importlib_and_sockets_disabled_but_for_loopback(inner: Inner) -> None:
     inner(CRAWLER, "--import-mode=importlib", "--allow-hosts=127.0.0.1", failed=1)
+
+
+def test_a_test_that_may_open_no_socket_spoils_no_other(inner: Inner) -> None:
+    inner(
+        """
+import urllib.request
+import pytest
+
+def test_forbidden(hsts_lab):
+    pass
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_allowed(hsts_lab):
+    hsts_lab.site("shop.test")
+    urllib.request.urlopen("https://shop.test/").close()
+
+@pytest.mark.disable_socket
+def test_without():
+    pass
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_allowed_again(hsts_lab):
+    hsts_lab.site("shop.test")
+    urllib.request.urlopen("https://shop.test/").close()
+""",
+        "--disable-socket",
+        passed=3,
+        errors=1,
+    )
 
 
 def test_a_run_ends_without_a_warning_or_a_thread(inner: Inner) -> None:
