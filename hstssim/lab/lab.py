@@ -114,7 +114,7 @@ class Lab:
         self,
         name: str,
         *,
-        sts: str | Sequence[str] = (),
+        sts: str | bytes | Sequence[str | bytes] = (),
         certificate: str = "valid",
         subdomains: bool = True,
         refuse_tls: bool = False,

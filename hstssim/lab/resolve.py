@@ -1,9 +1,9 @@
 """The lab's names in this Python process: a patch of `socket`, limited to them, for threads and asyncio.
 
-`socket.getaddrinfo` gives each name of a lab an address of its own in 127.0.0.0/8, and `connect` to such an
-address goes to the lab's port instead: 443 to its https port, every other to its http port. So also a client that
-resolves first and connects to the port it asked for (anyio) arrives. Any other name or address is untouched. A
-client with its own resolver or event loop in C (aiodns, uvloop) does not pass here: give it the proxy.
+`socket.getaddrinfo` and `gethostbyname` give each name of a lab an address of its own in 127.0.0.0/8, and `connect`
+to such an address goes to the lab's port instead: 443 to its https port, every other to its http port. So also a
+client that resolves first and connects to the port it asked for (anyio) arrives. Any other name or address is
+untouched. A client with its own resolver or event loop in C (aiodns, uvloop) does not pass here: give it the proxy.
 """
 
 from __future__ import annotations
@@ -78,7 +78,14 @@ class _Patch:
                 host, port = self.address(name), _SERVICES.get(port, port)
             return getaddrinfo(host, port, *args, **options)
 
+        gethostbyname = socket.gethostbyname
+
+        def patched_name(host: Any) -> Any:
+            name = _name(host)
+            return gethostbyname(host if name is None or self.lab_of(name) is None else self.address(name))
+
         self._set(socket, "getaddrinfo", patched)
+        self._set(socket, "gethostbyname", patched_name)
         for method in ("connect", "connect_ex"):
             self._set(socket.socket, method, self._connecting(getattr(socket.socket, method)))
 

@@ -70,7 +70,7 @@ class Site:
         name: str,
         log: Log,
         *,
-        sts: str | Sequence[str] = (),
+        sts: str | bytes | Sequence[str | bytes] = (),
         certificate: str = "valid",
         subdomains: bool = True,
         refuse_tls: bool = False,
@@ -92,7 +92,7 @@ class Site:
         return self._sts
 
     @sts.setter
-    def sts(self, fields: str | Sequence[str]) -> None:
+    def sts(self, fields: str | bytes | Sequence[str | bytes]) -> None:
         self._sts = _fields(fields)
 
     @property
@@ -112,7 +112,7 @@ class Site:
         headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         body: str | bytes | None = None,
         redirect: Redirect | None = None,
-        sts: str | Sequence[str] | None = None,
+        sts: str | bytes | Sequence[str | bytes] | None = None,
         delay: float = 0.0,
         drop: bool = False,
         scheme: Scheme | None = None,
@@ -146,6 +146,8 @@ class Site:
             raise LabError(f"a delay is a number of seconds; seen {short(delay)}")
         content = body.encode() if isinstance(body, str) else body
         fields = None if sts is None else _fields(sts)
+        if not isinstance(headers, Iterable):
+            raise LabError(f"headers are a mapping, or pairs of name and value; seen {short(headers)}")
         pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers)
         answer = Answer(status, pairs, content, redirect, fields, delay, drop)
         _check(answer)
@@ -211,8 +213,12 @@ class Site:
         return f"<Site {self.name}, {self.certificate} certificate, {self.sts or 'no policy'}>"
 
 
-def _fields(sts: str | Sequence[str]) -> tuple[str, ...]:
-    fields = (sts,) if isinstance(sts, str) or not isinstance(sts, Iterable) else tuple(sts)
+def _fields(sts: str | bytes | Sequence[str | bytes]) -> tuple[str, ...]:
+    raw = (sts,) if isinstance(sts, str | bytes) or not isinstance(sts, Iterable) else tuple(sts)
+    for field in raw:
+        if not isinstance(field, str | bytes):
+            raise LabError(f"a Strict-Transport-Security field is a str or bytes; seen {short(field)}")
+    fields = tuple(field.decode("latin-1") if isinstance(field, bytes) else field for field in raw)
     _check(Answer(headers=tuple(("Strict-Transport-Security", field) for field in fields)))
     return fields
 

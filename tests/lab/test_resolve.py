@@ -21,7 +21,7 @@ def text(url: str) -> str:
 
 
 def patched() -> tuple[Any, ...]:
-    return socket.getaddrinfo, socket.socket.connect, socket.socket.connect_ex
+    return socket.getaddrinfo, socket.gethostbyname, socket.socket.connect, socket.socket.connect_ex
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,8 @@ def test_an_address_that_was_resolved_stands_for_its_name_at_every_port(lab: Lab
             with socket.socket() as sock:
                 assert sock.connect_ex((address[0], port)) == 0
                 assert sock.getpeername()[1] == getattr(lab, f"{listener}_port")
+        assert socket.gethostbyname("shop.test") == address[0]
+        assert socket.gethostbyname("127.0.0.1") == "127.0.0.1"
         with pytest.raises(socket.gaierror):
             socket.getaddrinfo("shop.test", 443, family=socket.AF_INET6)
 

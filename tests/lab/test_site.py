@@ -43,7 +43,7 @@ def test_policies_are_sent_raw_and_repeated_over_https_only(lab: Lab, say: Say, 
 
 def test_a_path_may_have_its_own_policy_even_in_the_clear(lab: Lab, get: Get) -> None:
     shop = lab.site("shop.test", sts="max-age=1")
-    shop.on("/bye", sts="max-age=0")
+    shop.on("/bye", sts=b"max-age=0")
     shop.on("/clear", sts=["max-age=2", "max-age=3"], scheme="http")
     shop.on("/none", sts=[])
     assert get("https://shop.test/").values(STS) == ["max-age=1"]
@@ -200,6 +200,7 @@ def test_a_name_beyond_ascii_is_known_by_its_a_label(lab: Lab, get: Get) -> None
         ("/", {"sts": "max-age=1\n"}),
         ("/", {"sts": [1]}),
         ("/", {"sts": 1}),
+        ("/", {"headers": 5}),
         ("/", {"delay": -1}),
         ("/", {"delay": float("nan")}),
         ("/", {"scheme": "ftp"}),
