@@ -1,10 +1,10 @@
 """The lab's names in this Python process: a patch of `socket`, limited to them, for threads and asyncio.
 
 `socket.getaddrinfo` and `gethostbyname` give each name of a lab an address of its own in 127.0.0.0/8, and
-`connect` to such an address goes to the lab's port instead: 443 to its https port, every other to its http port. So
-also a client that resolves first and connects to the port it asked for (anyio) arrives. Any other name or address
-is untouched. A client with its own resolver or event loop in C (aiodns, uvloop) does not pass here: give it the
-proxy.
+`connect` to such an address goes to the lab's port instead: 443 to its https port, every other to its http port.
+So also a client that resolves first and connects to the port it asked for (anyio) arrives. Any other name or
+address is untouched. A client with its own resolver or event loop in C (aiodns, uvloop) does not pass here: give
+it the proxy.
 """
 
 from __future__ import annotations
