@@ -11,6 +11,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 from hstssim.lab.clients import PROXY_VARIABLES, trust_environment
 
@@ -22,6 +23,7 @@ KEPT = (("aiohttp.connector", "_SSL_CONTEXT_VERIFIED"),)
 def trusting(ca_file: str) -> Iterator[None]:
     """While it lasts, environment and kept contexts point to an authority, and to no proxy."""
     changes: dict[str, str | None] = dict.fromkeys(PROXY_VARIABLES) | trust_environment(ca_file)
+    opener = _put_opener(None)
     environment = {name: os.environ.get(name) for name in changes}
     _set_environment(changes)
     before = {place: _kept(*place) for place in KEPT}
@@ -32,6 +34,7 @@ def trusting(ca_file: str) -> Iterator[None]:
         yield
     finally:
         _set_environment(environment)
+        _put_opener(opener)
         for place in KEPT:
             context, now = before[place], _kept(*place)
             if context is not None and now is ours[place]:
@@ -52,6 +55,20 @@ def _kept(module: str, name: str) -> ssl.SSLContext | None:
 
 def _keep(module: str, name: str, context: ssl.SSLContext) -> None:
     setattr(sys.modules[module], name, context)
+
+
+def _put_opener(opener: object) -> object:
+    """Put an opener in the place of the one that urlopen made for itself, if there is one or none; give that.
+
+    It keeps a context since Python 3.12. One that somebody installed stays.
+    """
+    module: ModuleType | None = sys.modules.get("urllib.request")
+    if module is None:
+        return None
+    found = module._opener
+    if found is None or all(type(handler).__module__ == "urllib.request" for handler in found.handlers):
+        module._opener = opener  # type: ignore[attr-defined]
+    return found
 
 
 def _set_environment(changes: dict[str, str | None]) -> None:

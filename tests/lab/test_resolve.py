@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import threading
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -62,6 +63,37 @@ def test_any_other_name_or_address_is_left_alone(lab: Lab, monkeypatch: pytest.M
             sock.connect(other.getsockname())
             assert sock.getpeername() == other.getsockname()
     assert [host for host, _ in asked] == ["example.com", "xshop.test", b"example.com", "", None, "a b"]
+
+
+def test_urlopen_works_before_inside_and_after(lab: Lab) -> None:
+    """It keeps an opener, and that, since Python 3.12, a TLS context."""
+
+    def refused() -> None:
+        port = lab.https_port
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            text(f"https://127.0.0.1:{port}/")
+
+    lab.site("127.0.0.1")
+    lab.site("shop.test")
+    refused()
+    with lab.in_process():
+        assert text("https://shop.test/") == "shop.test answers / over https\n"
+    refused()
+
+
+def test_an_opener_that_somebody_installed_stays(lab: Lab) -> None:
+    class Own(urllib.request.BaseHandler):
+        def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+            return request
+
+    opener = urllib.request.build_opener(Own())
+    urllib.request.install_opener(opener)
+    try:
+        with lab.in_process():
+            assert vars(urllib.request)["_opener"] is opener
+        assert vars(urllib.request)["_opener"] is opener
+    finally:
+        urllib.request.install_opener(None)
 
 
 def test_names_are_followed_as_sites_come(lab: Lab) -> None:
