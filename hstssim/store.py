@@ -91,7 +91,7 @@ class Ignored(NamedTuple):
     """As received."""
     code: str
     """`no-header`, `invalid-header`, `invalid-host`, `ip-address`, `localhost`, `not-a-dns-name`,
-    `insecure-transport`, `unverified` or `cross-site`."""
+    `insecure-transport`, `unverified`, `cross-site`, or `bypassed` by an adapter."""
     message: str
     error: InvalidHeader | None = None
     """What is wrong with the field value, where that is the reason."""
