@@ -52,10 +52,13 @@ class _HSTS(_Manager):
 
         Each redirect comes here too.
         """
-        parse_url(url)  # what urllib3 refuses, it refuses itself
+        parsed = parse_url(url)  # what urllib3 refuses, it refuses itself
+        if parsed.host is None:
+            return super().urlopen(method, url, redirect, **options)
+        asked = url if parsed.scheme else parsed._replace(scheme="http").url  # as it takes it still
         headers = options.get("headers", self.headers) or {}
         try:
-            internal = self.guard.upgrade(url, headers)
+            internal = self.guard.upgrade(asked, headers)
         except InvalidURL as error:
             raise LocationParseError(str(error)) from error
         if internal is not None and self.guard.shows_redirect:

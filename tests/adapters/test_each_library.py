@@ -372,6 +372,17 @@ def test_urllib3_learns_where_it_checks(lab: Lab, store: HSTSStore, options: Any
     assert ("shop.test" in store) is learned
 
 
+@pytest.mark.filterwarnings("ignore:URLs without a scheme")
+def test_urllib3_takes_and_refuses_the_urls_that_it_always_did(lab: Lab, known: HSTSStore) -> None:
+    lab.site("shop.test")
+    with HSTSPoolManager(hsts=known) as manager:
+        assert manager.request("GET", "shop.test/a").status == 200
+        for url in ("http:/shop.test/", "http:shop.test/", "/shop.test"):
+            with pytest.raises(urllib3.exceptions.LocationValueError):
+                manager.request("GET", url)
+    assert [request.url for request in lab.requests] == ["https://shop.test/a"]
+
+
 # ── aiohttp
 
 
