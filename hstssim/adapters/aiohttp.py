@@ -52,6 +52,9 @@ class HSTSMiddleware:
             mark(response, redirect)
         return response
 
+    def __repr__(self) -> str:
+        return f"<HSTSMiddleware {self.guard!r}>"
+
 
 def _rewrite(request: ClientRequest, redirect: InternalRedirect) -> None:
     """Change the URL of a request and what follows from it: Host, the jar's cookies, the environment's proxy."""

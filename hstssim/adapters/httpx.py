@@ -112,6 +112,9 @@ class HSTSTransport(_Transport):
         """Close what sends."""
         await self.inner.aclose()
 
+    def __repr__(self) -> str:
+        return f"<HSTSTransport {self.guard!r} before {self.inner!r}>"
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["inner"], name)
 

@@ -95,6 +95,9 @@ class HSTSAdapter(HTTPAdapter):
         """Close what sends."""
         self.inner.close()
 
+    def __repr__(self) -> str:
+        return f"<HSTSAdapter {self.guard!r} before {self.inner!r}>"
+
     def __getattr__(self, name: str) -> Any:
         if name == "inner":  # not there yet while it is unpickled
             raise AttributeError(name)

@@ -57,6 +57,9 @@ class HSTSHandler(urllib.request.BaseHandler):
 
     https_response = http_response
 
+    def __repr__(self) -> str:
+        return f"<HSTSHandler {self.guard!r}>"
+
 
 def _verified(response: Any) -> bool:
     """Whether the certificate was checked, its name too; what is no socket's is taken at its word."""

@@ -66,6 +66,15 @@ def test_what_is_no_guard_is_refused_at_once(options: Any, error: type[Exception
         Guard(**options)
 
 
+def test_each_shows_its_store(known: HSTSStore) -> None:
+    shown = "<Guard <HSTSStore chrome, 1 known hosts, no preload list>>"
+    adapters = [HSTSAdapter(hsts=known), HSTSTransport(answering()[0], hsts=known)]
+    others = [HSTSMiddleware(known), HSTSHandler(known)]
+    assert [repr(each) for each in (*adapters, *others) if shown not in repr(each)] == []
+    for each in adapters:
+        each.close()
+
+
 def test_an_address_on_a_link_is_left_to_the_library(store: HSTSStore) -> None:
     guard = Guard(store)
     assert guard.upgrade("http://[fe80::1%25eth0]/", {}) is None
