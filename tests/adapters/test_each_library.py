@@ -68,7 +68,7 @@ def test_what_is_no_guard_is_refused_at_once(options: Any, error: type[Exception
 
 def test_each_shows_its_store(known: HSTSStore) -> None:
     shown = "<Guard <HSTSStore chrome, 1 known hosts, no preload list>>"
-    adapters = [HSTSAdapter(hsts=known), HSTSTransport(answering()[0], hsts=known)]
+    adapters: list[Any] = [HSTSAdapter(hsts=known), HSTSTransport(answering()[0], hsts=known)]
     others = [HSTSMiddleware(known), HSTSHandler(known)]
     assert [repr(each) for each in (*adapters, *others) if shown not in repr(each)] == []
     for each in adapters:
