@@ -73,6 +73,8 @@ class Guard:
             InvalidURL: no browser takes the URL; it must not be sent.
             MissingExtra: the URL is not plain, and ada-url is not installed.
         """
+        if url[:6] == "https:":
+            return None
         try:
             decision = self.hsts.request(url)
         except InvalidURL:

@@ -74,6 +74,8 @@ class HSTSTransport(_Transport):
     def _upgrade(self, request: httpx.Request) -> InternalRedirect | None:
         if _LOST in request.extensions:
             _restore(request)
+        if request.url.scheme == "https":
+            return None
         try:
             return self.guard.upgrade(str(request.url), request.headers)
         except InvalidURL as error:
