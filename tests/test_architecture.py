@@ -19,12 +19,18 @@ RINGS = {
     0: {"errors", "times"},
     1: {"header", "host", "site", "url", "whatwg", "profile"},
     2: {"match", "store", "preload", "preload_source", "redirect", "interceptor", "difference"},
-    3: {"navigation", "network", "formats", "traces", "adapters", "lab", "audit"},
+    3: {"navigation", "network", "formats", "traces", "adapters", "script", "lab", "audit"},
     4: {"plots", "pytest_plugin", "cli", "__main__"},
 }
 RING = {room: ring for ring, rooms in RINGS.items() for room in rooms}
 EDGES = 3
-ALLOWED_AMONG_EDGES = {("navigation", "network"), ("traces", "navigation")}
+ALLOWED_AMONG_EDGES = {
+    ("navigation", "network"),
+    ("traces", "navigation"),
+    ("traces", "network"),
+    ("network", "script"),
+    ("lab", "script"),
+}
 
 # Nothing of rings 0 to 2 knows of these.
 NETWORK = {"socket", "ssl", "select", "selectors", "http", "urllib", "asyncio", "socketserver"}

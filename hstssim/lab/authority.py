@@ -11,7 +11,6 @@ import os
 import ssl
 import threading
 from collections import OrderedDict
-from typing import Literal, get_args
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,33 +18,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hstssim.errors import LabError, short
 from hstssim.lab.machine import day, unfrozen_datetime
+from hstssim.script import Kind
 
-Kind = Literal[
-    "valid", "expired", "not-yet-valid", "wrong-name", "self-signed", "unknown-issuer", "wildcard", "ip-address"
-]
-"""What is special about a certificate. `wildcard` is for a site's name and the names one label below it,
-`ip-address` for 127.0.0.1 and nothing else."""
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
 WRONG_NAME = "wrong-name.invalid"
 """The only name in a certificate of the kind wrong-name."""
 
 _KEPT = 2048  # contexts; clients that make names up must not fill the memory
 _VALID_FOR = {"expired": (-30.0, -1.0), "not-yet-valid": (1.0, 30.0)}  # days from now
-
-
-def kind(text: str) -> Kind:
-    """A kind of certificate by its name.
-
-    Raises:
-        LabError: there is no such kind.
-    """
-    for known in KINDS:
-        if text == known:
-            return known
-    raise LabError(f"a certificate is one of {', '.join(KINDS)}; seen {short(text)}")
 
 
 class Authority:

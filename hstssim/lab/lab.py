@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from hstssim import host as hosts
-from hstssim.errors import HSTSSimError, LabError, short
+from hstssim.errors import LabError, short
 from hstssim.lab import clients
 from hstssim.lab.authority import Authority
 from hstssim.lab.log import Log, Request, assert_no_plaintext
@@ -26,6 +26,7 @@ from hstssim.lab.resolve import resolving
 from hstssim.lab.server import LOOPBACK, Server
 from hstssim.lab.site import Site
 from hstssim.lab.trust import trusting
+from hstssim.script import find, site_name
 
 
 class Lab:
@@ -132,7 +133,7 @@ class Lab:
         Raises:
             LabError: the name is no host or is taken, or the rest could not be sent.
         """
-        domain = _domain(name)
+        domain = site_name(name)
         if domain in self._sites:
             raise LabError(
                 f"a name has one site, which `on` and its attributes change; seen a second {short(name)}"
@@ -154,7 +155,7 @@ class Lab:
         Raises:
             LabError: none does.
         """
-        site = self._find(_domain(host))
+        site = self._find(site_name(host))
         if site is None:
             known = ", ".join(list(self._sites)[:10]) or "none"
             raise LabError(
@@ -169,15 +170,7 @@ class Lab:
     def _find(self, host: str) -> Site | None:
         if not host:  # no name is sent for an address (RFC 6066 §3): take it for the newest site that has one
             return next((site for site in reversed(self.sites) if hosts.is_ip_address(site.name)), None)
-        domain = host.removesuffix(".")
-        site = self._sites.get(domain)
-        if site is not None or hosts.is_ip_address(domain):
-            return site
-        for name in hosts.superdomains(domain):
-            site = self._sites.get(name)
-            if site is not None and site.subdomains:
-                return site
-        return None
+        return find(self._sites, host)
 
     # ── what was seen
 
@@ -292,14 +285,3 @@ class Lab:
     def __repr__(self) -> str:
         where = f"ports {self.http_port} and {self.https_port}" if self._server else "closed"
         return f"<Lab {where}, {len(self._sites)} sites>"
-
-
-def _domain(name: str) -> str:
-    try:
-        host = hosts.canonical(name)
-    except HSTSSimError as error:
-        raise LabError(f"a site has the name of a host: {error}") from None
-    domain = host if hosts.is_ip_address(host) else hosts.domain(host)
-    if domain is None:
-        raise LabError(f"a site has the name of a host that DNS could hold; seen {short(name)}")
-    return domain

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hstssim.errors import short
-from hstssim.lab.authority import Kind
+from hstssim.script import Kind
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -25,8 +25,9 @@ from hstssim.lab.authority import Authority
 from hstssim.lab.log import DEFAULT_PORTS, Connection, HandshakeFailure, Log, Request
 from hstssim.lab.machine import Loop
 from hstssim.lab.proxy import Destination, destination
-from hstssim.lab.site import Reply, Site, text_reply
+from hstssim.lab.site import Site
 from hstssim.lab.stream import Plain, Secure, Stream
+from hstssim.script import Reply, text_reply
 
 LOOPBACK = "127.0.0.1"
 _HEAD = 65536  # bytes of a request line and its fields
