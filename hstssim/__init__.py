@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         HSTSSimError,
         InvalidHeader,
         InvalidHost,
+        InvalidRequest,
         InvalidTime,
         InvalidURL,
         LabError,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from hstssim.header import Directives, Problem
     from hstssim.interceptor import Decision, Interceptor, Step
     from hstssim.match import Match
+    from hstssim.navigation import Browser, Navigation
+    from hstssim.network import LiveNetwork, ScriptedNetwork
     from hstssim.preload import PreloadEntry, PreloadList
     from hstssim.profile import (
         CHROME,
@@ -42,11 +45,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "difference": "TELLING_HEADERS TELLING_HOSTS Comparison Outcome diff",
-    "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidTime InvalidURL LabError "
+    "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidRequest InvalidTime InvalidURL LabError "
     "MissingExtra PreloadError",
     "header": "Directives Problem",
     "interceptor": "Decision Interceptor Step",
     "match": "Match",
+    "navigation": "Browser Navigation",
+    "network": "LiveNetwork ScriptedNetwork",
     "preload": "PreloadEntry PreloadList",
     "profile": "CHROME CURL CURL_7_88 FIREFOX PROFILES RFC6797 WGET WGET_1_21 Profile parse_header",
     "redirect": "InternalRedirect",
@@ -65,6 +70,7 @@ __all__ = [
     "TELLING_HOSTS",
     "WGET",
     "WGET_1_21",
+    "Browser",
     "Comparison",
     "Decision",
     "Directives",
@@ -76,12 +82,15 @@ __all__ = [
     "InternalRedirect",
     "InvalidHeader",
     "InvalidHost",
+    "InvalidRequest",
     "InvalidTime",
     "InvalidURL",
     "KnownHost",
     "LabError",
+    "LiveNetwork",
     "Match",
     "MissingExtra",
+    "Navigation",
     "Noted",
     "Outcome",
     "PreloadEntry",
@@ -90,6 +99,7 @@ __all__ = [
     "Problem",
     "Profile",
     "Removed",
+    "ScriptedNetwork",
     "Step",
     "diff",
     "parse_header",

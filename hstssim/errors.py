@@ -8,6 +8,7 @@ HSTSSimError
 ├── InvalidHeader (ValueError)   .value .code .offset .rule .problems
 ├── InvalidHost   (ValueError)   .host
 ├── InvalidURL    (ValueError)   .url
+├── InvalidRequest (ValueError)  a method, header or initiator that no request can have
 ├── InvalidTime   (ValueError)   .text
 ├── FormatError   (ValueError)   .format .path .line
 ├── PreloadError                 the list is missing, damaged, or of another version
@@ -69,6 +70,10 @@ class InvalidURL(HSTSSimError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.args[1]}; seen {short(self.url)}"
+
+
+class InvalidRequest(HSTSSimError, ValueError):
+    """A method, a header field or an initiator that no request of a browser can have."""
 
 
 class InvalidTime(HSTSSimError, ValueError):

@@ -41,8 +41,11 @@ class Profile:
         "dynamic_replaces_preload",
         "eviction",
         "expires",
+        "fetch_metadata",
         "fields",
         "grammar",
+        "https_upgrades",
+        "insecure_forms_blocked",
         "internal_redirect",
         "ip_addresses_match",
         "key",
@@ -58,6 +61,8 @@ class Profile:
         "preload_bypass",
         "preload_decides",
         "preload_max_age_days",
+        "redirect_cache",
+        "redirect_limit",
         "refresh",
         "simple",
         "single_label_superdomains",
@@ -146,6 +151,18 @@ class Profile:
     """Whether an upgraded request of another origin carries `Origin: null`."""
     tls_errors: TLSErrors
     """Whether a person may go on after a certificate error of a Known HSTS Host."""
+
+    # How it walks a chain of redirects.
+    redirect_limit: int
+    """How many redirects a navigation follows, internal ones included."""
+    redirect_cache: bool
+    """Whether permanent redirects, and others with an explicit lifetime, are kept and not asked for again."""
+    https_upgrades: bool
+    """Whether a navigation to a public name tries https first and falls back to http, HSTS or not."""
+    insecure_forms_blocked: bool
+    """Whether a form of an https page may not be sent to an http URL."""
+    fetch_metadata: bool
+    """Whether requests carry Sec-Fetch-Site and its kin, and Upgrade-Insecure-Requests."""
 
     # What follows from the others.
     simple: bool
@@ -301,6 +318,11 @@ CHROME = Profile(
     internal_redirect=(True, "Chromium net/url_request/url_request_redirect_job.cc"),
     origin_tainted=(True, "observed on Chromium 156: the hop is a cross-origin redirect"),
     tls_errors=("no recourse but thisisunsafe", "observed on Chromium 156: no link, but typing it passes"),
+    redirect_limit=(19, "observed on Chromium 156: the 20th redirect of a navigation is ERR_TOO_MANY_REDIRECTS"),
+    redirect_cache=(True, "Chromium net/http/http_response_headers.cc, GetFreshnessLifetimes; observed"),
+    https_upgrades=(True, "Chromium chrome/browser/ssl/https_upgrades_interceptor.cc; observed"),
+    insecure_forms_blocked=(True, "observed on Chromium 156: ERR_BLOCKED_BY_CLIENT, a page that warns"),
+    fetch_metadata=(True, "observed on Chromium 156"),
 )
 """Chromium 156, with its 70-day limit on the preload list off (`replace(preload_max_age_days=70)`)."""
 
@@ -340,6 +362,11 @@ RFC6797 = Profile(
     internal_redirect=(False, "RFC 6797 §8.3: the URI is replaced before it is dereferenced"),
     origin_tainted=(False, "RFC 6797 §8.3: the URI is replaced before the request is made"),
     tls_errors=("no recourse", "RFC 6797 §8.4, §12.1: terminate, without user recourse"),
+    redirect_limit=(20, "Fetch, HTTP-redirect fetch: a redirect count of 20 is a network error"),
+    redirect_cache=(False, "RFC 9110 §15.4: a permanent redirect may be kept, and need not"),
+    https_upgrades=(False, "RFC 6797 upgrades Known HSTS Hosts only"),
+    insecure_forms_blocked=(False, "RFC 6797 says nothing of forms"),
+    fetch_metadata=(False, "RFC 6797 says nothing of other fields"),
 )
 """RFC 6797 to the letter."""
 
@@ -381,6 +408,11 @@ FIREFOX = Profile(
     internal_redirect=(False, "observed on Firefox 153: an internal redirect without any HTTP response"),
     origin_tainted=(False, "observed on Firefox 153: a cross-origin POST keeps its Origin"),
     tls_errors=("no recourse", "Firefox about:neterror: no exception can be added for such a host"),
+    redirect_limit=(20, "Firefox modules/libpref/init/all.js, network.http.redirection-limit"),
+    redirect_cache=(True, "Firefox netwerk/protocol/http/nsHttpResponseHead.cpp, ComputeFreshnessLifetime"),
+    https_upgrades=(False, "Firefox dom.security.https_first, off in the profile that was observed"),
+    insecure_forms_blocked=(False, "Firefox security.warn_submit_secure_to_insecure: a person is asked"),
+    fetch_metadata=(True, "Firefox dom/security/SecFetch.cpp"),
 )
 """Firefox 153 ESR, with the expiry of its preload list off."""
 
@@ -419,6 +451,11 @@ CURL = Profile(
     internal_redirect=(False, 'curl lib/url.c: "Switched from HTTP to HTTPS due to HSTS"'),
     origin_tainted=(False, "curl has no origins"),
     tls_errors=("as for any host", "curl verifies every host alike"),
+    redirect_limit=(50, "curl src/tool_cfgable.c, maxredirs"),
+    redirect_cache=(False, "curl keeps no answers"),
+    https_upgrades=(False, "curl asks for the URL that it is given"),
+    insecure_forms_blocked=(False, "curl has no pages"),
+    fetch_metadata=(False, "curl has no pages"),
 )
 """curl, source of August 2026."""
 
@@ -467,6 +504,11 @@ WGET = Profile(
     internal_redirect=(False, f"{_HSTS_W}, hsts_match: the URL is changed"),
     origin_tainted=(False, "wget has no origins"),
     tls_errors=("as for any host", "wget verifies every host alike"),
+    redirect_limit=(20, "wget src/init.c, max_redirect"),
+    redirect_cache=(False, "wget keeps no answers"),
+    https_upgrades=(False, "wget asks for the URL that it is given"),
+    insecure_forms_blocked=(False, "wget has no pages"),
+    fetch_metadata=(False, "wget has no pages"),
 )
 """wget, source of June 2024."""
 

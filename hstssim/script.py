@@ -202,7 +202,8 @@ class Script:
             try:
                 location = answer.redirect if isinstance(answer.redirect, str) else answer.redirect(request)
                 headers.append(("Location", location))
-                _check(answer._replace(headers=tuple(headers), redirect=location))
+                if location is not answer.redirect:
+                    _check(answer._replace(headers=tuple(headers), redirect=location))
             except Exception as error:
                 reply = text_reply(500, f"the redirect of {request.target} failed: {error}")
                 return reply._replace(error=f"the redirect of {request.url} raised {error!r}")

@@ -51,6 +51,16 @@ def registrable_domain(host: str) -> str:
     return str(_public_suffixes().privatesuffix(name) or name) + host[len(name) :]
 
 
+def has_public_suffix(name: str) -> bool:
+    """Whether a canonical name ends in a suffix of the public suffix list, and is more than one label.
+
+    Raises:
+        MissingExtra: publicsuffixlist is not installed.
+    """
+    name = name.removesuffix(".")
+    return "." in name and _public_suffixes().publicsuffix(name, accept_unknown=False) is not None
+
+
 @lru_cache(1)
 def _public_suffixes() -> PublicSuffixList:
     try:

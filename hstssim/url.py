@@ -24,11 +24,10 @@ plain_http = re.compile(f"http://({PLAIN_HOST})(?::[0-9]{{1,4}}+)?+(?=[/?#]|\\Z)
 
 _plain = re.compile(f"(https?|wss?)://({PLAIN_HOST})(?::([0-9]{{1,4}}+))?+(?=[/?#]|\\Z)").match
 # The characters that WHATWG leaves alone, and no segment of a path that is or might be a dot segment.
-_plain_whole = re.compile(
-    f"(?:http|ws)://({PLAIN_HOST})(?::([0-9]{{1,4}}))?"
-    r"((?:/(?![.]|%2[eE])[A-Za-z0-9._~!$%&'()*+,;=:@-]*)*)"
-    r"(\?[A-Za-z0-9._~!$%&()*+,;=:@/?-]*)?(#[A-Za-z0-9._~!$%&'()*+,;=:@/?-]*)?"
-).fullmatch
+_PATH = r"(?:/(?![.]|%2[eE])[A-Za-z0-9._~!$%&'()*+,;=:@-]*)"
+_REST = r"(\?[A-Za-z0-9._~!$%&()*+,;=:@/?-]*)?(#[A-Za-z0-9._~!$%&'()*+,;=:@/?-]*)?"
+_plain_whole = re.compile(f"(?:http|ws)://({PLAIN_HOST})(?::([0-9]{{1,4}}))?({_PATH}*){_REST}").fullmatch
+_plain_shown = re.compile(f"https?://{PLAIN_HOST}{_PATH}+{_REST}").fullmatch
 _EXPLICIT = r"[^:/?#]*:[/\\]*(?:[^/?#\\]*@)?[^/?#\\@]*:0*([0-9]{1,5})(?:[/?#\\]|\Z)"
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _WRITTEN = {
@@ -102,6 +101,15 @@ def upgrade(url: str, *, port_80: Port80 = "default") -> str:
     authority = re.match(r"[a-z]+://[^/?#]*", upgraded)
     assert authority is not None
     return f"{authority[0]}:{written}{upgraded[authority.end() :]}"
+
+
+def resolve(reference: str, base: str) -> str | None:
+    """A reference from a URL, such as a Location, as a browser shows it; None if no browser takes it.
+
+    Raises:
+        MissingExtra: it is not plain, and ada-url is not installed.
+    """
+    return reference if _plain_shown(reference) else whatwg.resolve(reference, base)
 
 
 def _explicit_port(url: str) -> str:

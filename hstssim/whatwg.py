@@ -52,6 +52,29 @@ def with_scheme(url: str, scheme: str) -> str:
     return str(parsed.href).replace(space, "%20", count)
 
 
+def resolve(reference: str, base: str) -> str | None:
+    """A reference from a URL that `parse` takes, as a browser shows it; None if no browser takes it.
+
+    Raises:
+        MissingExtra: ada-url is not installed.
+    """
+    try:
+        from ada_url import URL
+    except ImportError as error:
+        raise MissingExtra(f"resolving {reference!r} needs ada-url: pip install ada-url") from error
+    try:
+        found = URL(reference, base=base)
+    except ValueError:
+        # A space in its authority is what Chromium takes: that form says its scheme, or takes the base's.
+        whole = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference)
+        text = reference if whole else f"{base.partition(':')[0]}:{reference}"
+        parsed, _, count = _parsed(text)
+        return with_scheme(text, parsed.protocol[:-1]) if parsed is not None and count else None
+    if not found.hostname:
+        return str(found.href)
+    return with_scheme(found.href, found.protocol[:-1])
+
+
 def _parsed(url: str) -> tuple[URL | None, str, int]:
     """The URL, what stands for each space of its authority, and how many of them there are."""
     space = "(20)"

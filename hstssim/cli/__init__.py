@@ -15,6 +15,7 @@ from io import TextIOWrapper
 COMMANDS = {
     "query": "would a browser upgrade these hosts or URLs, by which entry, until when",
     "explain": "the same decision step by step, and the 307 that shows it",
+    "trace": "follow a chain of redirects as a browser does, internal 307s and all",
     "header": "read Strict-Transport-Security field values, with problems and their places",
     "profiles": "the profiles side by side, and where they disagree; `profiles diff`: where they disagree",
     "preload": "look at the preload list, or build one",

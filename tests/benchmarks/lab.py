@@ -21,8 +21,7 @@ from statistics import median
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from hstssim.lab import Lab
-from hstssim.lab import KINDS
+from hstssim.lab import KINDS, Lab
 from tests.benchmarks.run import ENVIRONMENT, ROUNDS, Row, as_line, peer
 
 COLD = """
