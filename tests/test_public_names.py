@@ -21,6 +21,7 @@ STABLE = {
     *("InternalRedirect", "Directives", "parse_header", "Profile", "CHROME", "RFC6797"),
     *("FIREFOX", "CURL", "CURL_7_88", "WGET", "WGET_1_21", "PROFILES", "diff", "Comparison", "Outcome"),
     *("TELLING_HEADERS", "TELLING_HOSTS"),
+    *("Browser", "Navigation", "ScriptedNetwork", "LiveNetwork", "InvalidRequest"),
     *("Noted", "Removed", "Ignored", "HSTSSimError", "InvalidHeader", "InvalidHost", "InvalidURL", "InvalidTime"),
     *("FormatError", "PreloadError", "MissingExtra", "LabError"),
 }
@@ -97,11 +98,16 @@ def test_a_star_import_gives_the_public_names() -> None:
     assert set(names) >= set(hstssim.__all__)
 
 
+def _browser() -> hstssim.Browser:
+    return hstssim.Browser(store=hstssim.HSTSStore(), network=hstssim.ScriptedNetwork())
+
+
 ERRORS = [
     ("InvalidHeader", ValueError, lambda: hstssim.parse_header("max-age")),
     ("InvalidHost", ValueError, lambda: hstssim.HSTSStore().add("a/b")),
     ("InvalidURL", ValueError, lambda: hstssim.Interceptor(hstssim.HSTSStore()).request("a")),
     ("InvalidTime", ValueError, lambda: hstssim.HSTSStore().add("a", expiry=float("nan"))),
+    ("InvalidRequest", ValueError, lambda: _browser().navigate("http://a.test/", "A B")),
     ("PreloadError", Exception, lambda: hstssim.PreloadList.open("/")),
     ("FormatError", ValueError, None),
     ("MissingExtra", ImportError, None),

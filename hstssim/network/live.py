@@ -269,6 +269,8 @@ class LiveNetwork:
                 connection.putheader(name, value)
             connection.endheaders(request.body)
             raw: Any = http.client.HTTPConnection.getresponse(connection)
+            if late.is_set():
+                raise TimeoutError
             body, complete = _body(raw)
             keep = complete and not raw.will_close
             verified = isinstance(connection, _Secure) and connection.ssl_context is self._trusting.get(True)
@@ -377,8 +379,6 @@ def _net_error(error: Exception, request: Request, proxy: str) -> NetError:
         return NetError(name, f"{where} name has an address in DNS; seen none for {_proxy_host(proxy) or host}")
     if proxy and (isinstance(error, urllib3.exceptions.NewConnectionError)):
         return NetError("ERR_PROXY_CONNECTION_FAILED", f"a proxy that answers; seen {_cause(error)} from {proxy}")
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        return NetError("ERR_CONNECTION_TIMED_OUT", f"a connection in time; seen none to {host}")
     if str(error).startswith("Tunnel connection failed"):
         return NetError("ERR_TUNNEL_CONNECTION_FAILED", f"a proxy that connects to {host}; seen {error}")
     if isinstance(error, http.client.RemoteDisconnected):
@@ -388,6 +388,8 @@ def _net_error(error: Exception, request: Request, proxy: str) -> NetError:
         if isinstance(cause, OSError) and cause.errno in _ERRNO:
             return NetError(_ERRNO[cause.errno], f"a connection to {host}:{request.port}; seen {_cause(error)}")
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        return NetError("ERR_CONNECTION_TIMED_OUT", f"a connection in time; seen none to {host}")
     if isinstance(error, UnicodeError):
         return NetError("ERR_NAME_NOT_RESOLVED", f"a name that DNS can hold; seen {short(host)}")
     if isinstance(error, http.client.HTTPException | ValueError):

@@ -115,7 +115,7 @@ def _learned(hop: Hop) -> str:
         subdomains = " and its subdomains" if known.include_subdomains else ""
         left = known.expiry - hop.time
         until = "for ever" if known.expiry == float("inf") else f"until {iso(known.expiry)} ({span(round(left))})"
-        return f"learned: {known.domain}{subdomains} {'are' if subdomains else 'is'} to be https only {until}"
+        return f"learned: {known.domain}{subdomains}, https only {until}"
     if isinstance(learned, Removed):
         return f"learned: {learned.domain} asked to be forgotten" + (
             "" if learned.known else ", but was not known"

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize(("name", "least"), [("run.py", 16), ("lab.py", 11), ("adapters.py", 6)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("run.py", 16), ("lab.py", 11), ("adapters.py", 6), ("navigation.py", 3)]
+)
 def test_the_benchmarks_print_their_rows(name: str, least: int) -> None:
     script = Path(__file__).with_name(name)
     done = subprocess.run(
