@@ -57,8 +57,10 @@ def has_public_suffix(name: str) -> bool:
     Raises:
         MissingExtra: publicsuffixlist is not installed.
     """
-    name = name.removesuffix(".")
-    return "." in name and _public_suffixes().publicsuffix(name, accept_unknown=False) is not None
+    labels = name.removesuffix(".").split(".")
+    if len(labels) < 2 or not all(labels):
+        return False
+    return _public_suffixes().publicsuffix(".".join(labels), accept_unknown=False) is not None
 
 
 @lru_cache(1)

@@ -390,7 +390,7 @@ def _net_error(error: Exception, request: Request, proxy: str) -> NetError:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
         return NetError("ERR_CONNECTION_TIMED_OUT", f"a connection in time; seen none to {host}")
-    if isinstance(error, UnicodeError):
+    if isinstance(error, UnicodeError | urllib3.exceptions.LocationParseError):
         return NetError("ERR_NAME_NOT_RESOLVED", f"a name that DNS can hold; seen {short(host)}")
     if isinstance(error, http.client.HTTPException | ValueError):
         return NetError("ERR_INVALID_HTTP_RESPONSE", f"HTTP; seen {error!r} with {host}")

@@ -10,12 +10,15 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+
+import pytest
 
 PATIENCE = 30.0
 """Seconds that a command or a navigation may take."""
@@ -44,6 +47,16 @@ class Chain(NamedTuple):
     hops: tuple[Hop, ...]
     error: str = ""
     """`net::ERR_…` without its beginning; empty if a response was shown."""
+
+
+def need_chromium() -> None:
+    """Skip the test, or fail it where it must not be skipped, if there is no Chromium that trusts the lab."""
+    for command in ("chromium", "certutil"):
+        if shutil.which(command) is None:
+            missing = f"{command} is not installed"
+            if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
+                pytest.fail(missing)
+            pytest.skip(missing)
 
 
 class Chromium:
@@ -152,9 +165,10 @@ class Chromium:
         finally:
             self.send("Target.disposeBrowserContext", browserContextId=context)
 
-    def tab(self, context: str) -> Tab:
-        """A new tab in a context."""
-        target = self.send("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+    def tab(self, context: str | None = None, url: str = "about:blank") -> Tab:
+        """A new tab, in a context or the browser's own."""
+        where = {} if context is None else {"browserContextId": context}
+        target = self.send("Target.createTarget", url=url, **where)["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Network", "Page", "Runtime"):
             self.send(f"{domain}.enable", session)

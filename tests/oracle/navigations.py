@@ -71,6 +71,17 @@ def world(lab: Lab) -> None:
         shop.on("/port", redirect=f"https://{name}:6000/")
         shop.on("/404", status=404, body="text")
         shop.on("/drop", scheme="https", drop=True)
+    learner = lab.site("learner.test")
+    for path, sts in LESSONS.items():
+        learner.on(f"/{path}", redirect="http://learner.test/then", sts=sts)
+        learner.on(f"/{path}/below", redirect="http://a.learner.test/then", sts=sts)
+    learner.on("/clear", scheme="http", redirect="http://learner.test/then", sts="max-age=100")
+    learner.on("/kept", redirect="http://other.test/landed", status=301, sts="max-age=100")
+    learner.on("/deep", redirect="http://a.b.c.known.test/")
+    learner.on("/user", redirect="http://user:pw@other.test/x")
+    learner.on("/a/b/c", redirect="../../x/")
+    for name in ("github.com", "foo.app", "app", "dev", "figma.com"):
+        lab.site(name)
     lab.site("refuses.example.com", refuse_tls=True)
     lab.site("expired.example.com", certificate="expired").on("/to", redirect="http://shop.example.com/")
     lab.site("8.8.8.8", certificate="wrong-name")
@@ -184,6 +195,25 @@ SHOPS = (
 )
 
 
+LESSONS: dict[str, str | tuple[str, ...]] = {
+    "host": "max-age=100",
+    "subdomains": "max-age=100; includeSubDomains",
+    "zero": "max-age=0",
+    "twice": ("max-age=x", "max-age=100"),
+    "nonsense": "max-age=100; max-age=100",
+}
+PRELOADED = (
+    *(
+        "http://github.com/",
+        "http://www.github.com:8080/x#y",
+        "http://foo.app/",
+        "http://a.foo.app./",
+        "http://app/",
+    ),
+    *("http://app./", "http://dev/", "http://www.figma.com/", "http://x.www.figma.com/", "http://x.figma.com/"),
+)
+
+
 def cases() -> Iterator[Case]:
     """Every case; each browser knows known.test and exact.test when it begins."""
     for url in TYPED:
@@ -236,6 +266,23 @@ def cases() -> Iterator[Case]:
         yield _case(f"status {status}", ("type", f"http://plain.test/status/{status}"))
     for url in SHOPS:
         yield _case(f"upgraded {url}", ("type", url), ("type", "http://other.test/"), ("type", url))
+    for lesson in LESSONS:
+        after: tuple[tuple[How, str], ...] = (("type", "http://learner.test/"), ("type", "http://a.learner.test/"))
+        yield _case(f"learns {lesson}", ("type", f"https://learner.test/{lesson}"), *after)
+        yield _case(f"learns {lesson} below", ("type", f"https://learner.test/{lesson}/below"), *after)
+        yield _case(f"{lesson} in the clear", ("type", f"http://learner.test/{lesson}"), *after)
+    forget = ("host", "zero", "then")
+    yield _case("learns and forgets", *(("type", f"https://learner.test/{path}") for path in forget))
+    for path in ("clear", "deep", "user", "a/b/c"):
+        for how in WAYS:
+            yield _case(f"{how} {path}", ("type", "http://other.test/page"), (how, f"http://learner.test/{path}"))
+    kept = "https://learner.test/kept"
+    yield _case("kept over https", ("type", kept), ("type", "http://learner.test/kept"), ("type", kept))
+    yield _case(
+        "user and password of a page", ("type", "http://u:p@plain.test/p"), ("follow", "http://other.test/x")
+    )
+    for url in PRELOADED:
+        yield _case(f"preloaded {url}", ("type", url))
     for host, page in product(("shop", "refuses", "expired"), ("http://plain.test", "https://secure.test")):
         yield _case(f"led to {host} from {page}", ("type", f"{page}/{host}"))
     yield _case("linked to a shop", ("type", "http://plain.test/"), ("follow", "http://shop.example.com/"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,9 +11,10 @@ from hstssim.lab import Lab
 from hstssim.lab.log import Request
 from hstssim.navigation import Browser, Navigation
 from hstssim.network import LiveNetwork
+from hstssim.preload import PreloadList
 from hstssim.profile import PROFILES
 from hstssim.store import HSTSStore
-from tests.oracle.chromium import Chain, Chromium, Tab
+from tests.oracle.chromium import Chain, Chromium, Tab, need_chromium
 from tests.oracle.navigations import Case, cases, world
 from tests.oracle.programs import Chromium as Program
 
@@ -54,12 +53,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def chromium(lab: Lab) -> Iterator[Chromium]:
-    missing = "chromium is not installed" if shutil.which("chromium") is None else None
-    missing = missing or ("certutil is not installed" if shutil.which("certutil") is None else None)
-    if missing is not None:
-        if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    need_chromium()
     other = Program().other_version()
     if other is not None:
         pytest.skip(f"profile chrome is made after another version than {other}")
@@ -85,7 +79,7 @@ def _both(case: Case, chromium: Chromium, lab: Lab) -> Pair:
             tab.type(f"https://{host}.test/")
         theirs = [line for step in case.steps for line in _seen(tab, step.how, step.url, lab)]
     with lab.in_process(), LiveNetwork(proxy="") as network:
-        store = HSTSStore()
+        store = HSTSStore(preload=PreloadList.bundled())
         browser = Browser(PROFILES["chrome"], store, network)
         for host in ("known", "exact"):
             browser.navigate(f"https://{host}.test/")
