@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from hstssim import host as hosts
 from hstssim.errors import InvalidHeader, InvalidHost, InvalidTime, short
@@ -20,6 +20,7 @@ from hstssim.times import span
 if TYPE_CHECKING:
     from hstssim.preload import PreloadList
 
+K = TypeVar("K")
 Scope = tuple[int, str]
 """What besides its domain an entry is kept by: a port or a top-level site, as in `KnownHost`."""
 
@@ -443,10 +444,17 @@ class HSTSStore:
             return
         while profile.max_entries is not None and len(self) >= profile.max_entries:
             gone = self._least_used() if profile.eviction == "least score" else None
-            self._forget(gone or next(iter(self._known.values()), None) or next(iter(self)))
+            oldest = _first(self._known)
+            if gone is None and oldest is not None:
+                gone = self._known.get(oldest)
+            gone = gone or next(iter(self), None)
+            if gone is None:  # other threads have made room
+                return
+            self._forget(gone)
 
     def _least_used(self) -> KnownHost | None:
-        key, (score, _) = next(iter(self._used.items()), (None, (0, 0)))
+        key = _first(self._used)
+        score, _ = (0, 0) if key is None else self._used.get(key, (0, 0))
         if key is not None and score > 1:  # there may be a lesser one than the oldest's
             key = min(list(self._used.items()), key=lambda item: item[1][0])[0]
         return None if key is None else self._entry(*key)
@@ -490,6 +498,15 @@ class HSTSStore:
             return False
         limit, age = self.profile.preload_max_age_days, preload.age(self.now())
         return limit is None or age is None or age // 86_400 < limit
+
+
+def _first(table: Mapping[K, object]) -> K | None:
+    """The oldest key of a table that other threads may change meanwhile."""
+    while True:
+        try:
+            return next(iter(table), None)
+        except RuntimeError:  # it changed between the two calls
+            continue
 
 
 def _explicit(port: int) -> int:

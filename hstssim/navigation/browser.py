@@ -66,6 +66,8 @@ class Hop(NamedTuple):
     @property
     def plaintext(self) -> bool:
         """Whether the request travelled in the clear."""
+        if self.error is not None and self.error.before_sending:
+            return False
         return self.source == "network" and self.request.plaintext
 
     def as_dict(self) -> dict[str, object]:

@@ -128,8 +128,21 @@ class NetError(NamedTuple):
     fault: CertificateFault | None = None
     """What is wrong with the certificate, where that is the reason."""
 
+    @property
+    def before_sending(self) -> bool:
+        """Whether nothing of the request can have left: there was no connection for it."""
+        return self.name in _NO_CONNECTION
+
     def __str__(self) -> str:
         return f"{self.name}: {self.message}"
+
+
+_NO_CONNECTION = frozenset(
+    (
+        *("ERR_NAME_NOT_RESOLVED", "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_TIMED_OUT", "ERR_ADDRESS_INVALID"),
+        *("ERR_ADDRESS_UNREACHABLE", "ERR_NETWORK_ACCESS_DENIED", "ERR_PROXY_CONNECTION_FAILED"),
+    )
+)
 
 
 CERTIFICATE_ERRORS: dict[CertificateFault, str] = {

@@ -199,6 +199,14 @@ def test_a_referrer_is_cut_as_the_policy_asks(
     assert [redirects.referrer(page, url, policy) for url in urls] == [own, other, downgraded]
 
 
+def test_a_redirect_may_change_the_referrer_policy(browser: Browser, network: ScriptedNetwork) -> None:
+    policy = {"Referrer-Policy": "origin, no-such-policy"}
+    network.sites["plain.test"].on("/", redirect="/x", headers=policy)
+    page = "http://plain.test/page?secret"
+    sent = [hop.request.header("Referer") for hop in browser.navigate("http://plain.test/", initiator=page).hops]
+    assert sent == [page, "http://plain.test/"]
+
+
 # ── where it leads
 
 
@@ -256,6 +264,16 @@ def test_any_location_leads_to_an_end(location: str) -> None:
     navigation = browser.navigate("http://plain.test/a?b#c")
     assert 1 <= len(navigation.hops) <= 41
     assert navigation.error is not None or not location.strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "travelled"), [("ERR_CONNECTION_REFUSED", False), ("ERR_CONNECTION_RESET", True)]
+)
+def test_what_found_no_connection_did_not_travel(
+    browser: Browser, network: ScriptedNetwork, name: str, travelled: bool
+) -> None:
+    network.site("down.test", down=name)
+    assert bool(browser.navigate("http://down.test/").plaintext) == travelled
 
 
 def test_an_upgrade_comes_before_the_port_is_looked_at(browser: Browser) -> None:
@@ -352,6 +370,27 @@ def test_hsts_comes_before_the_cache(make: Make, network: ScriptedNetwork) -> No
     assert browser.navigate("http://known.test/").hops[0].source == "internal"
 
 
+def test_a_link_of_another_site_has_a_cache_of_its_own(browser: Browser, network: ScriptedNetwork) -> None:
+    network.sites["plain.test"].on("/", status=301, redirect="/landed")
+    pages = (None, "http://other.test/", "http://other.test/", "http://plain.test/", None)
+    sources = [browser.navigate("http://plain.test/", initiator=page).hops[0].source for page in pages]
+    assert sources == ["network", "network", "cache", "cache", "cache"]
+
+
+def test_what_a_form_asks_for_is_asked_anew(browser: Browser, network: ScriptedNetwork) -> None:
+    network.sites["plain.test"].on("/kept", status=301, redirect="/landed")
+    network.sites["plain.test"].on("/form", status=303, redirect="/kept")
+    browser.navigate("http://plain.test/kept")
+    page = "http://plain.test/"
+    assert browser.navigate("http://plain.test/form", "POST", "a=b", initiator=page).hops[1].source == "network"
+
+
+def test_a_redirect_behind_a_bad_certificate_is_not_kept(make: Make, network: ScriptedNetwork) -> None:
+    network.site("bad.test", certificate="expired").on("/", status=301, redirect="http://other.test/")
+    browser = make(ignore_certificate_errors=True)
+    assert [browser.navigate("https://bad.test/").hops[0].source for _ in range(2)] == ["network", "network"]
+
+
 # ── a person's word (RFC 2616 §10.3.8), and none's (RFC 9110 §15.4)
 
 
@@ -373,6 +412,8 @@ def test_a_person_may_be_asked_before_a_body_goes_elsewhere(
     assert navigation.error is None
     browser.navigate("http://plain.test/")
     browser.navigate("http://known.test/", "POST", "a=b")
+    network.sites["plain.test"].on("/get", status=302, redirect="http://other.test/")
+    browser.navigate("http://plain.test/get", "POST", "a=b")
     assert len(asked) == 1, "not for GET, and not for what no server sent"
 
 
@@ -424,6 +465,16 @@ def test_https_upgrades_goes_back_where_there_is_no_https(
     assert first.error is None
     assert first.url == "http://www.example.com/"
     assert [hop.reason for hop in second.hops] == [""], "the host is left alone from then on"
+
+
+def test_after_the_way_back_redirects_are_counted_anew(browser: Browser, network: ScriptedNetwork) -> None:
+    """As observed on Chromium 156: 19 redirects, the way back, and 20 more."""
+    network.site("www.example.com").on("/", redirect="https://www.example.com/")
+    navigation = browser.navigate("http://www.example.com/")
+    reasons = [hop.reason for hop in navigation.hops]
+    assert (len(reasons), reasons.index("HttpsUpgrades-fallback")) == (41, 19)
+    assert navigation.error is not None
+    assert navigation.error.name == "ERR_TOO_MANY_REDIRECTS"
 
 
 def test_hsts_comes_before_https_upgrades_and_there_is_a_knob(make: Make, network: ScriptedNetwork) -> None:
