@@ -77,7 +77,7 @@ def run(arguments: Namespace) -> int:
                 ]
                 navigations += visits
                 failed = failed or any(visit.error is not None for visit in visits)
-                _show(text, visits, arguments)
+                _show(text, visits, arguments, heading=bool(place) or len(arguments.urls) > 1)
             except HSTSSimError as wrong:
                 bad = True
                 if arguments.json:
@@ -89,7 +89,7 @@ def run(arguments: Namespace) -> int:
     return 2 if bad else 1 if failed else 0
 
 
-def _show(text: str, visits: list, arguments: Namespace) -> None:  # type: ignore[type-arg]
+def _show(text: str, visits: list, arguments: Namespace, *, heading: bool) -> None:  # type: ignore[type-arg]
     from hstssim.traces import beside, explained, lessons, lines
 
     if arguments.json:
@@ -103,7 +103,7 @@ def _show(text: str, visits: list, arguments: Namespace) -> None:  # type: ignor
         said = ["first visit", *explained(visits[0]), "", "second visit", *explained(visits[1])]
     else:
         said = [*beside(visits[0], visits[1], _columns()), *lessons(visits[0])]
-    if len(arguments.urls) > 1:
+    if heading:
         print(paint(shown(text), BOLD, colour))
     for line in said:
         print(_painted(shown(line), colour))

@@ -29,6 +29,8 @@ _token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _value = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
 _FORBIDDEN = ("CONNECT", "TRACE", "TRACK")
 _NORMALIZED = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT")
+_FRAMING = ("connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade")
+"""Fields that the network itself writes (Fetch, forbidden request-header)."""
 _RANK = ("same-origin", "same-site", "cross-site")
 
 
@@ -247,7 +249,9 @@ class Browser:
             if len(pair) != 2 or not all(isinstance(text, str) for text in pair):
                 raise InvalidRequest(f"headers are pairs of name and value; seen {short(pair)}")
             if not _token(pair[0]) or not _value(pair[1]):
-                raise InvalidRequest(f"a field is a token and a value on one line; seen {short(pair)}")
+                raise InvalidRequest(f"a field is a token and a value on one line, ISO 8859-1; seen {short(pair)}")
+            if pair[0].lower() in _FRAMING:
+                raise InvalidRequest(f"no caller sets a field that frames or routes a request; seen {short(pair)}")
         named = {name.lower() for name, _ in pairs}
         added = [("User-Agent", "hstssim"), ("Accept", "text/html,*/*;q=0.8")]
         if self.profile.fetch_metadata:

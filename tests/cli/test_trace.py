@@ -128,6 +128,10 @@ def test_names_come_from_a_pipe_and_a_bad_one_stops_nothing(
     status, said, complained = trace()
     assert status == 2
     assert said.count("200 OK") == 2
+    assert [line for line in said.splitlines() if line in ("github.com", "shop.test")] == [
+        "github.com",
+        "shop.test",
+    ]
     assert complained.startswith("hstssim trace: line 2: ")
 
 

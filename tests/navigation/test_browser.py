@@ -506,6 +506,8 @@ def test_a_form_of_an_https_page_is_not_sent_in_the_clear(browser: Browser, netw
         (InvalidRequest, {"url": "http://a.test/", "method": "connect"}),
         (InvalidRequest, {"url": "http://a.test/", "headers": {"A": "b\r\nc"}}),
         (InvalidRequest, {"url": "http://a.test/", "headers": {"A B": "c"}}),
+        (InvalidRequest, {"url": "http://a.test/", "headers": {"Content-Length": "9"}}),
+        (InvalidRequest, {"url": "http://a.test/", "headers": {"host": "b.test"}}),
         (InvalidRequest, {"url": "http://a.test/", "headers": ["A"]}),
         (InvalidRequest, {"url": "http://a.test/", "body": 1}),
     ],
