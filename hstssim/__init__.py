@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         LabError,
         MissingExtra,
         PreloadError,
+        StoreError,
     )
+    from hstssim.formats.kept import open_store
     from hstssim.header import Directives, Problem
     from hstssim.interceptor import Decision, Interceptor, Step
     from hstssim.match import Match
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "difference": "TELLING_HEADERS TELLING_HOSTS Comparison Outcome diff",
     "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidRequest InvalidTime InvalidURL LabError "
-    "MissingExtra PreloadError",
+    "MissingExtra PreloadError StoreError",
+    "formats.kept": "open_store",
     "header": "Directives Problem",
     "interceptor": "Decision Interceptor Step",
     "match": "Match",
@@ -101,7 +104,9 @@ __all__ = [
     "Removed",
     "ScriptedNetwork",
     "Step",
+    "StoreError",
     "diff",
+    "open_store",
     "parse_header",
 ]
 __version__ = "0.1.0"

@@ -10,7 +10,8 @@ HSTSSimError
 ├── InvalidURL    (ValueError)   .url
 ├── InvalidRequest (ValueError)  a method, header or initiator that no request can have
 ├── InvalidTime   (ValueError)   .text
-├── FormatError   (ValueError)   .format .path .line
+├── FormatError   (ValueError)   .format .path .line .offset
+├── StoreError    (OSError)      .path: a state file that cannot be read, made or written
 ├── PreloadError                 the list is missing, damaged, or of another version
 ├── MissingExtra  (ImportError)  names the pip command
 └── LabError                     the lab was asked for what cannot be; says what to do instead
@@ -91,20 +92,45 @@ class FormatError(HSTSSimError, ValueError):
     """A state file, or one line of it, that its format does not allow.
 
     `format` is the format's name (None if it was not recognised), `line` the line number
-    counted from 1 (None where the whole file is meant).
+    counted from 1, `offset` the byte in a file without lines (both None where the whole file is meant).
     """
 
     def __init__(
-        self, message: str, *, format: str | None = None, path: str = "", line: int | None = None
+        self,
+        message: str,
+        *,
+        format: str | None = None,
+        path: str = "",
+        line: int | None = None,
+        offset: int | None = None,
     ) -> None:
         super().__init__(message)
         self.format = format
         self.path = path
         self.line = line
+        self.offset = offset
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}" if self.line is not None else self.path
+        if self.offset is not None:
+            place = f"{place}: byte {self.offset}"
         return f"{place}: {self.args[0]}" if place else str(self.args[0])
+
+
+class StoreError(HSTSSimError, OSError):
+    """A state file that cannot be read, made or written; what was in it is still there.
+
+    `path` is the file, `requirement` what it takes, `seen` what the system said.
+    """
+
+    def __init__(self, path: str, requirement: str, seen: object) -> None:
+        super().__init__(f"{path}: {requirement}; {getattr(seen, 'strerror', None) or seen}")
+        self.path = path
+        self.requirement = requirement
+        self.seen = seen
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.path, self.requirement, str(self.seen))
 
 
 class PreloadError(HSTSSimError):

@@ -107,3 +107,26 @@ def superdomains(domain: str) -> Iterator[str]:
     while dot >= 0:
         yield domain[dot + 1 :]
         dot = domain.find(".", dot + 1)
+
+
+def wire_form(domain: str) -> bytes | None:
+    """A domain as DNS sends it: each label after its length, and a zero byte; None where it does not fit.
+
+    Chromium net/dns/dns_names_util.cc, DottedNameToNetwork.
+    """
+    labels = domain.encode("utf-8", "surrogateescape").split(b".")
+    if not all(0 < len(label) < 64 for label in labels):
+        return None
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+
+def hashed(domain: str) -> str:
+    """The key of a domain in Chromium's state file; empty where it has none.
+
+    Base64 of the SHA-256 of its wire form (transport_security_state.cc, HashHost).
+    """
+    from base64 import b64encode
+    from hashlib import sha256
+
+    wire = wire_form(domain)
+    return "" if wire is None else b64encode(sha256(wire).digest()).decode("ascii")

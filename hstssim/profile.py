@@ -19,6 +19,7 @@ Fields = Literal["first", "every"]
 MaxAgeOverflow = Literal["none", "unlimited", "wraps around"]
 MaxAgeZero = Literal["forgets", "forgets or knocks out", "forgets or stores"]
 Refresh = Literal["always", "by a day", "in another second"]
+StateLines = Literal["exact", "loose"]
 Key = Literal["domain", "domain and port", "domain and top-level site"]
 Expires = Literal["after its expiry", "at its expiry"]
 Decides = Literal["any entry", "nearest covering entry", "nearest entry"]
@@ -67,6 +68,7 @@ class Profile:
         "simple",
         "single_label_superdomains",
         "sources",
+        "state_lines",
         "ticks_per_second",
         "title",
         "tls_errors",
@@ -106,6 +108,8 @@ class Profile:
     """By what an entry is kept and found."""
     key_hashed: bool
     """Whether the state file holds hashes of domains."""
+    state_lines: StateLines
+    """How a line of a state file is read: exactly as it is written, or with other blanks and more text too."""
     max_entries: int | None
     """How many entries it keeps; None for no limit."""
     eviction: Eviction
@@ -292,6 +296,7 @@ CHROME = Profile(
     cross_site_notes=(True, "observed on Chromium 156: any subresource of any page counts"),
     key=("domain", "Chromium net/http/transport_security_state.cc: no port, no partition"),
     key_hashed=(True, "Chromium net/http/transport_security_state.cc, HashHost: SHA-256 of the DNS form"),
+    state_lines=("loose", "has no lines: those of others are read as loosely as any of them does"),
     max_entries=(None, "Chromium net/http/transport_security_state.cc: no limit"),
     eviction=("none", "no limit, so nothing to evict"),
     ticks_per_second=(None, "Chromium base/time: microseconds"),
@@ -339,6 +344,7 @@ RFC6797 = Profile(
     cross_site_notes=(True, "RFC 6797 §8.1 does not ask who made the request"),
     key=("domain", "RFC 6797 §8.2, §8.3: ports play no part"),
     key_hashed=(False, "RFC 6797 leaves storage to the user agent"),
+    state_lines=("loose", "has no lines: those of others are read as loosely as any of them does"),
     max_entries=(None, "RFC 6797 sets no limit"),
     eviction=("none", "RFC 6797 sets no limit"),
     ticks_per_second=(None, "RFC 6797 sets no grain"),
@@ -385,6 +391,7 @@ FIREFOX = Profile(
     cross_site_notes=(False, "observed on Firefox 153: an image of another site is not heeded"),
     key=("domain and top-level site", f"{_SSS}, GetStorageKey: origin attributes with partitionKey"),
     key_hashed=(False, "Firefox security/manager/ssl/data_storage: the host in clear text"),
+    state_lines=("loose", "has no lines: those of others are read as loosely as any of them does"),
     max_entries=(2048, "Firefox security/manager/ssl/data_storage: 2,048 slots"),
     eviction=("least score", "Firefox security/manager/ssl/data_storage: the slot used on the fewest days"),
     ticks_per_second=(1000, f"{_SSS}, ExpireTimeFromMaxAge: milliseconds"),
@@ -431,6 +438,7 @@ CURL = Profile(
     cross_site_notes=(True, "curl has no pages"),
     key=("domain", f"{_HSTS_C}: no port"),
     key_hashed=(False, f"{_HSTS_C}, hsts_out"),
+    state_lines=("exact", f"{_HSTS_C}, hsts_add: one blank, a word in quotes, the end of the line"),
     max_entries=(10_000, "curl lib/hsts.h, MAX_HSTS_ENTRIES"),
     eviction=("oldest", f"{_HSTS_C}, hsts_append: the first of the list"),
     ticks_per_second=(1, f"{_HSTS_C}: time_t"),
@@ -464,6 +472,7 @@ CURL_7_88 = _revision(
     "curl-7.88",
     "curl 7.88.1",
     grammar=(header.curl_7_88, "curl 7.88.1 lib/hsts.c, Curl_hsts_parse; observed"),
+    state_lines=("loose", "curl 7.88.1 lib/hsts.c, hsts_add: scanf; observed"),
     max_entries=(None, "curl 7.88.1 lib/hsts.c: no limit"),
     eviction=("none", "curl 7.88.1 lib/hsts.c: no limit"),
 )
@@ -484,6 +493,7 @@ WGET = Profile(
     cross_site_notes=(True, "wget has no pages"),
     key=("domain and port", f"{_HSTS_W}, struct hsts_kh: explicit_port, 0 for the default"),
     key_hashed=(False, f"{_HSTS_W}, hsts_store_dump"),
+    state_lines=("loose", "wget src/hsts.c, hsts_read_database: scanf"),
     max_entries=(None, f"{_HSTS_W}: no limit"),
     eviction=("none", f"{_HSTS_W}: no limit"),
     ticks_per_second=(1, f"{_HSTS_W}: time_t"),

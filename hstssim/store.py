@@ -18,6 +18,8 @@ from hstssim.profile import CHROME, Profile, check_profile, parse_header
 from hstssim.times import span
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from hstssim.preload import PreloadList
 
 K = TypeVar("K")
@@ -43,6 +45,14 @@ class KnownHost(NamedTuple):
     """The site in whose pages it counts, where the profile keeps entries by it."""
     knock_out: bool = False
     """Whether it only takes its domain out of the preload list."""
+    name_hash: str = ""
+    """Its key in a file that has hashes for names (Chromium's), if it is from one; until it is asked for by
+    its domain, that is empty."""
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells it from every other entry: its domain (or the hash), port and top-level site."""
+        return self.domain or self.name_hash, self.port, self.top_level_site
 
     def match_or_reason(self, congruent: bool) -> Match | str:
         """The match with the host that was asked for, or why this entry does not cover it."""
@@ -99,6 +109,42 @@ class Ignored(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Ignored {short(self.host)[1:-1]}: {self.message}>"
+
+
+class _HashedNames(dict[str, KnownHost]):
+    """Entries by domain, some of which are known by the hash of it only, until the domain is asked for."""
+
+    def __init__(self, named: Mapping[str, KnownHost]) -> None:
+        super().__init__(named)
+        self.unnamed: dict[str, KnownHost] = {}
+
+    def __contains__(self, domain: object) -> bool:
+        return super().__contains__(domain) or self._name(domain)
+
+    def get(self, domain: str, default: KnownHost | None = None) -> KnownHost | None:  # type: ignore[override]
+        if not super().__contains__(domain):
+            self._name(domain)
+        return super().get(domain, default)
+
+    def _name(self, domain: object) -> bool:
+        if not self.unnamed or not isinstance(domain, str):
+            return False
+        known = self.unnamed.get(hosts.hashed(domain))
+        if known is None:
+            return False
+        self[domain] = known._replace(domain=domain)  # before it is gone from the other: no look-up may miss it
+        self.unnamed.pop(known.name_hash, None)
+        return True
+
+
+class _Unkept:
+    """What begins and ends the changes to a store that is kept nowhere: nothing."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 _EVERYWHERE: Scope = (0, "")
@@ -278,8 +324,9 @@ class HSTSStore:
             How many there were.
         """
         gone = [known for known in self if start <= known.last_observed < end]
-        for known in gone:
-            self._forget(known)
+        with self.transaction():
+            for known in gone:
+                self._forget(known)
         return len(gone)
 
     def expire(self) -> int:
@@ -287,10 +334,80 @@ class HSTSStore:
 
         Chromium forgets one only when a look-up meets it, as `match` does here.
         """
-        gone = [known for known in self if self._is_over(known)]
-        for known in gone:
-            self._forget(known)
+        gone = [known for known in self if self.is_over(known)]
+        with self.transaction():
+            for known in gone:
+                self._forget(known)
         return len(gone)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Changes inside belong together: a store that is kept in a file writes them at once, at the end."""
+        return _Unkept()
+
+    def load(self, known_hosts: Iterable[KnownHost]) -> list[tuple[KnownHost, str]]:
+        """Take entries as a state file has them, as far as the profile can keep them.
+
+        Returns:
+            Those left out, each with the reason.
+        """
+        left_out = []
+        loaded: list[tuple[KnownHost, KnownHost]] = []
+        with self.transaction():
+            for known in known_hosts:
+                taken = self._take(known)
+                if isinstance(taken, str):
+                    left_out.append((known, taken))
+                elif self.profile.max_entries is not None:
+                    loaded.append((known, taken))
+        limit = f"{self.profile.name} keeps at most {self.profile.max_entries} entries"
+        for known, taken in loaded:
+            if self._entry(taken.domain, (taken.port, taken.top_level_site)) is None:
+                left_out.append((known, limit))
+        return left_out
+
+    def uses(self) -> dict[tuple[str, int, str], tuple[int, int]]:
+        """The days on which each entry was used, and the last one counted from 1970, where the profile counts."""
+        return {(domain, *scope): (score, int(day)) for (domain, scope), (score, day) in list(self._used.items())}
+
+    def set_uses(self, uses: Mapping[tuple[str, int, str], tuple[int, int]]) -> None:
+        """Take over, for entries that are here, what `uses` gave."""
+        if self.profile.eviction == "least score":
+            for (domain, port, site), use in uses.items():
+                if (domain, (port, site)) in self._used:
+                    self._used[domain, (port, site)] = use
+
+    def _take(self, known: KnownHost) -> KnownHost | str:
+        """Put an entry of a state file, or say why the profile cannot keep it."""
+        placed = self._placed(known)
+        if not isinstance(placed, str):
+            self._put(*placed)
+            return placed[0]
+        return placed
+
+    def _placed(self, known: KnownHost) -> tuple[KnownHost, Scope] | str:
+        """An entry of a state file as the profile keeps it, or why it cannot."""
+        key = self.profile.key
+        if not known.domain:
+            if key != "domain":
+                return f"its name is hashed, and {self.profile.name} keeps entries by more than the name"
+            return known, _EVERYWHERE
+        name, domain = self._named(known.domain)
+        if domain is None:
+            return "a Known HSTS Host is a name that DNS could hold"
+        if known.port and key != "domain and port":
+            return f"port {known.port}: only wget keeps HSTS by port"
+        scope = (known.port, "")
+        if key == "domain and top-level site" or known.top_level_site:
+            from hstssim.site import registrable_domain
+
+            own = registrable_domain(name)
+            if key == "domain and top-level site":
+                scope = 0, known.top_level_site or own
+            elif known.top_level_site != own:
+                return f"{self.profile.name} keeps no entries for the pages of one site ({known.top_level_site})"
+        if known.domain != domain or known.port != scope[0] or known.top_level_site != scope[1]:
+            known = known._replace(domain=domain, port=scope[0], top_level_site=scope[1])
+        return known, _EVERYWHERE if scope == _EVERYWHERE else scope
 
     def get(self, host: str, *, port: int = 0, top_level_site: str | None = None) -> KnownHost | None:
         """The entry of exactly this host, expired or not; forgets nothing."""
@@ -341,7 +458,7 @@ class HSTSStore:
                 return None
             if profile.eviction == "least score":
                 self._use(name, scope, now)
-            if now < known.expiry or not self._is_over(known):
+            if now < known.expiry or not self.is_over(known):
                 return known
             if (
                 profile.dynamic_decides == "nearest covering entry"
@@ -380,10 +497,11 @@ class HSTSStore:
             return None
 
     def __len__(self) -> int:
-        return len(self._known) + len(self._scoped)
+        return len(self._known) + len(self._scoped) + len(self._unnamed())
 
     def __iter__(self) -> Iterator[KnownHost]:
-        return iter([*list(self._known.values()), *list(self._scoped.values())])
+        everywhere = [*list(self._known.values()), *list(self._unnamed().values())]
+        return iter([*everywhere, *list(self._scoped.values())])
 
     def __contains__(self, host: str) -> bool:
         return self.get(host) is not None
@@ -415,9 +533,27 @@ class HSTSStore:
             return self._known.get(domain)
         return self._scoped.get((domain, scope))
 
+    def _unnamed(self) -> dict[str, KnownHost]:
+        """The entries of which only the hash of the name is known, by it."""
+        return self._known.unnamed if isinstance(self._known, _HashedNames) else {}
+
     def _put(self, known: KnownHost, scope: Scope) -> None:
+        self._keep(known, scope)
+        self._changed(known, False)
+
+    def _changed(self, known: KnownHost, forgotten: bool) -> None:
+        """Called after an entry was put or forgotten; a store that is kept in a file writes it there."""
+
+    def _keep(self, known: KnownHost, scope: Scope) -> None:
         profile = self.profile
         domain = known.domain
+        if not domain:
+            if not isinstance(self._known, _HashedNames):
+                self._known = _HashedNames(self._known)
+            self._known.unnamed[known.name_hash] = known
+            return
+        if isinstance(self._known, _HashedNames):
+            self._known.get(domain)  # so that it is not there twice
         if profile.max_entries is not None:
             if len(self) >= profile.max_entries:
                 self._make_room(domain, scope)
@@ -461,22 +597,31 @@ class HSTSStore:
 
     def _forget(self, known: KnownHost) -> None:
         """Forget an entry, unless another has taken its place meanwhile."""
+        if self._drop(known):
+            self._changed(known, True)
+
+    def _drop(self, known: KnownHost) -> bool:
         scope = (known.port, known.top_level_site)
-        if self._entry(known.domain, scope) is known:
-            self._used.pop((known.domain, scope), None)
-            if scope == _EVERYWHERE:
-                self._known.pop(known.domain, None)
-            else:
-                self._scoped.pop((known.domain, scope), None)
+        if not known.domain:
+            return self._unnamed().pop(known.name_hash, None) is not None
+        if self._entry(known.domain, scope) is not known:
+            return False
+        self._used.pop((known.domain, scope), None)
+        if scope == _EVERYWHERE:
+            self._known.pop(known.domain, None)
+        else:
+            self._scoped.pop((known.domain, scope), None)
+        return True
 
     def _get(self, domain: str) -> KnownHost | _Expired | None:
         known = self._known.get(domain)
-        if known is None or self.now() < known.expiry or not self._is_over(known):
+        if known is None or self.now() < known.expiry or not self.is_over(known):
             return known
         self._let_go(known)
         return _Expired(known)
 
-    def _is_over(self, known: KnownHost) -> bool:
+    def is_over(self, known: KnownHost) -> bool:
+        """Whether an entry has expired by now."""
         now = self.now()
         return now > known.expiry or (now == known.expiry and self.profile.expires == "at its expiry")
 

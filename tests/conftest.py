@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ VECTORS = Path(__file__).parent / "vectors"
 
 settings.register_profile("sample", max_examples=100, deadline=None)
 settings.register_profile("full", max_examples=2000, deadline=None)
+
+
+_STATES = count()
 
 
 class Clock:
@@ -52,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _runs_full(config: pytest.Config) -> bool:
     return bool(config.getoption("markexpr") == "full")
+
+
+@pytest.fixture(autouse=True)
+def _no_store_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user's own store knows is no part of any test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / f"state{next(_STATES)}"))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ STABLE = {
     *("TELLING_HEADERS", "TELLING_HOSTS"),
     *("Browser", "Navigation", "ScriptedNetwork", "LiveNetwork", "InvalidRequest"),
     *("Noted", "Removed", "Ignored", "HSTSSimError", "InvalidHeader", "InvalidHost", "InvalidURL", "InvalidTime"),
-    *("FormatError", "PreloadError", "MissingExtra", "LabError"),
+    *("FormatError", "StoreError", "PreloadError", "MissingExtra", "LabError", "open_store"),
 }
 
 
@@ -110,6 +110,7 @@ ERRORS = [
     ("InvalidRequest", ValueError, lambda: _browser().navigate("http://a.test/", "A B")),
     ("PreloadError", Exception, lambda: hstssim.PreloadList.open("/")),
     ("FormatError", ValueError, None),
+    ("StoreError", OSError, lambda: hstssim.open_store("/nowhere/at/all/hsts.sqlite")),
     ("MissingExtra", ImportError, None),
     ("LabError", Exception, lambda: lab.Lab().site_of("shop.test")),
 ]

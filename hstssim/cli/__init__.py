@@ -17,6 +17,8 @@ COMMANDS = {
     "explain": "the same decision step by step, and the 307 that shows it",
     "trace": "follow a chain of redirects as a browser does, internal 307s and all",
     "header": "read Strict-Transport-Security field values, with problems and their places",
+    "store": "look after what is known: list, note, add, remove, clear",
+    "convert": "translate a state file from one program's format to another's",
     "profiles": "the profiles side by side, and where they disagree; `profiles diff`: where they disagree",
     "preload": "look at the preload list, or build one",
 }

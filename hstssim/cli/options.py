@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from hstssim.cli.terminal import complain
@@ -13,6 +15,9 @@ from hstssim.interceptor import Interceptor
 from hstssim.preload import PreloadList
 from hstssim.profile import PROFILES, Profile
 from hstssim.store import HSTSStore, KnownHost
+
+_STORE = "hsts.sqlite"
+_MOST_COMPLAINTS = 20
 
 
 class UsageError(HSTSSimError):
@@ -63,8 +68,12 @@ def add_knowledge(parser: ArgumentParser) -> None:
     """Add the options that say what is known of hosts, and when it is."""
     add_profile(parser)
     parser.add_argument(
-        "--store", metavar="FILE", help="entries of your own: the HSTS file of curl, wget or wget2 (only read)"
+        "--store",
+        metavar="FILE",
+        help="what is known: a state file of hstssim, Chromium, Firefox, curl, wget, wget2 or libsoup "
+        "(that of `hstssim store`, if there is one)",
     )
+    parser.add_argument("--no-store", action="store_true", help="nothing but the preload list is known")
     parser.add_argument(
         "--top-level-site", metavar="SITE", help="the site in the address bar, for firefox (the host's own)"
     )
@@ -90,21 +99,27 @@ def profile(arguments: Namespace) -> Profile:
     return found
 
 
+def clock_of(arguments: Namespace) -> Callable[[], float] | None:
+    """The clock that `--at` stops; None for the machine's.
+
+    Raises:
+        InvalidTime: it is no time.
+    """
+    if arguments.at is None:
+        return None
+    from hstssim.times import parse_instant
+
+    instant = parse_instant(arguments.at, time.time())
+    return lambda: instant
+
+
 def interceptor(arguments: Namespace, command: str) -> tuple[Interceptor, bool]:
     """The interceptor that the options describe, and whether something about them was bad and said so.
 
     Raises:
         UsageError, InvalidTime, PreloadError, FormatError: an option that cannot be followed.
     """
-    clock = None
-    if arguments.at is not None:
-        from hstssim.times import parse_instant
-
-        instant = parse_instant(arguments.at, time.time())
-
-        def clock() -> float:
-            return instant
-
+    clock = clock_of(arguments)
     if arguments.no_preload:
         if arguments.preload:
             raise UsageError("--preload and --no-preload exclude each other")
@@ -126,11 +141,34 @@ def interceptor(arguments: Namespace, command: str) -> tuple[Interceptor, bool]:
     if preload is not None:
         _ = preload.date  # which may be damaged, and is asked for in every answer
     store = _ReadOnlyStore(profile=rules, preload=preload, clock=clock)
+    if arguments.store and arguments.no_store:
+        raise UsageError("--store and --no-store exclude each other")
+    path = arguments.store or (None if arguments.no_store else default_store(only_if_there=True))
     complaints: list[FormatError] = []
-    if arguments.store:
+    if path:
         from hstssim.formats import read_into
 
-        complaints = read_into(store, arguments.store)
-        for complaint in complaints:
-            complain(command, "", complaint)
+        complaints = read_into(store, path)
+        complain_of(command, complaints)
     return Interceptor(store), bool(complaints)
+
+
+def complain_of(command: str, complaints: Sequence[object]) -> None:
+    """Say what is wrong with a state file; of very much only the beginning."""
+    for complaint in complaints[:_MOST_COMPLAINTS]:
+        complain(command, "", complaint)
+    if len(complaints) > _MOST_COMPLAINTS:
+        complain(command, "", f"and {len(complaints) - _MOST_COMPLAINTS:,} more")
+
+
+def default_store(*, only_if_there: bool = False) -> str | None:
+    """The state file in the user's state folder; None where it is asked for only if it is there, and is not."""
+    if only_if_there and sys.platform == "linux":
+        # platformdirs takes longer to import than an answer takes: first see whether there is any need.
+        state = os.environ.get("XDG_STATE_HOME", "").strip() or os.path.expanduser("~/.local/state")
+        if not os.path.exists(os.path.join(state, "hstssim", _STORE)):
+            return None
+    from platformdirs import user_state_dir
+
+    path = os.path.join(user_state_dir("hstssim", appauthor=False), _STORE)
+    return None if only_if_there and not os.path.exists(path) else path

@@ -1,44 +1,67 @@
-"""wget's and wget2's HSTS files, which share a name but not their columns.
+"""wget's HSTS file: host, port, includes subdomains, created, max-age; POSIX seconds (src/hsts.c).
 
-wget: host, port, includes subdomains, created, max-age (src/hsts.c). wget2: host, port, expiry, includes
-subdomains, modified (libwget/hsts.c). Times are POSIX seconds.
+libwget, on which later releases of wget2 stand, has the same columns under another heading.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from hstssim.errors import FormatError
+from hstssim.formats.content import Content, Holds, read_lines
 from hstssim.host import is_ip_address
+from hstssim.profile import StateLines
 from hstssim.store import KnownHost
 
 NAME = "wget"
-HEADING = "HSTS 1.0"
+TITLE = "wget's file"
+HOLDS = Holds(ports=True, observed_by_expiry=True, ip_addresses=False, longest=255)
+HEADING = "<created>"
 LINE = re.compile(r"(\S{1,255})\s+(\d{1,5})\s+(\d{1,19})\s+(\d{1,19})\s+(\d{1,19})(?:\s.*)?", re.ASCII)
-_DEFAULT_PORTS = (0, 443)
+
+_HEAD = """\
+# HSTS 1.0 Known Hosts database for GNU Wget.
+# Edit at your own risk.
+# <hostname>\t<port>\t<incl. subdomains>\t<created>\t<max-age>
+"""
 
 
-def entry(line: str, heading: str) -> KnownHost:
-    """Read one line; the file's heading tells wget's from wget2's, else the third column (an instant in wget2's).
+def read(content: Content, data: bytes, now: float, lines: StateLines) -> Content:
+    """Read each line; of two for one host and port the first counts."""
+
+    def entry(line: str) -> KnownHost:
+        name, port, flag, created, max_age = columns(line)
+        if created + max_age >= 2**63:
+            raise FormatError(f"{name}: the expiry overflows, and wget never uses the entry")
+        return KnownHost(name, bool(flag), float(created), float(created + max_age), port)
+
+    return read_lines(content, data, entry, lambda earlier, later: earlier)
+
+
+def columns(line: str) -> tuple[str, int, int, int, int]:
+    """The host, its port (0 for the default one) and the three numbers after it.
 
     Raises:
-        FormatError: it is none, or wget itself would not use it.
+        FormatError: it is no such line, or is of an IP address.
     """
     match = LINE.fullmatch(line)
     if match is None:
         raise FormatError(f"a line is a host and four numbers; seen {line[:80]!r}")
-    name = match[1]
     port, third, fourth, fifth = (int(number) for number in match.groups()[1:])
-    port = 0 if port in _DEFAULT_PORTS else port
+    if port > 65535:
+        raise FormatError(f"a port is at most 65535; seen {port}")
+    name = match[1].lower()
     if is_ip_address(name):
         raise FormatError(f"{name}: wget keeps no HSTS for IP addresses")
-    if "GNU Wget" not in heading and ("HSTS 1.0 file" in heading or third > 1):
-        return KnownHost(name, bool(fourth), float(fifth), float(third), port)
-    if fourth + fifth >= 2**63:
-        raise FormatError(f"{name}: the expiry overflows, and wget never uses the entry")
-    return KnownHost(name, bool(third), float(fourth), float(fourth + fifth), port)
+    return name, 0 if port == 443 else port, third, fourth, fifth
 
 
-def merged(known: KnownHost, entry: KnownHost) -> KnownHost:
-    """Of two entries for one host the first counts."""
-    return known
+def write(entries: Iterable[KnownHost], content: Content, now: float) -> bytes:
+    """One line an entry, under wget's own heading."""
+    lines = [
+        f"{known.domain}\t{known.port}\t{known.include_subdomains:d}"
+        f"\t{known.last_observed:.0f}\t{known.expiry - known.last_observed:.0f}\n"
+        for known in entries
+    ]
+    return (_HEAD + "".join(lines)).encode("utf-8", "surrogateescape") + b"".join(content.rest)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from hstssim import formats
 from hstssim.store import KnownHost
 from tests.oracle.servers import Arrival, Authority, Internet
 
@@ -87,6 +88,10 @@ class Program(ABC):
     def run(self, folder: Path, internet: Internet, urls: Sequence[str]) -> None:
         """Run it to a clean end."""
 
+    def state(self, folder: Path) -> Path:
+        """Where its state file is."""
+        return folder / "hsts"
+
     @abstractmethod
     def read(self, folder: Path, names: Iterable[str]) -> dict[str, KnownHost]:
         """Its state file; `names` are those it may hold."""
@@ -100,11 +105,7 @@ class Curl(Program):
     version = r"^curl 7\.88\."
 
     def write(self, folder: Path, known: Iterable[KnownHost]) -> None:
-        lines = []
-        for host in known:
-            until = "unlimited" if host.expiry == math.inf else _utc(host.expiry)
-            lines.append(f'{"." if host.include_subdomains else ""}{host.domain} "{until}"\n')
-        (folder / "hsts").write_text("".join(lines))
+        _write(folder / "hsts", known, "curl")
 
     def run(self, folder: Path, internet: Internet, urls: Sequence[str]) -> None:
         config = folder / "config"
@@ -132,12 +133,7 @@ class Wget(Program):
     version = r"^GNU Wget 1\.21\."
 
     def write(self, folder: Path, known: Iterable[KnownHost]) -> None:
-        lines = [
-            f"{host.domain}\t{host.port}\t{host.include_subdomains:d}"
-            f"\t{host.last_observed:.0f}\t{host.expiry - host.last_observed:.0f}\n"
-            for host in known
-        ]
-        (folder / "hsts").write_text("".join(lines))
+        _write(folder / "hsts", known, "wget")
 
     def run(self, folder: Path, internet: Internet, urls: Sequence[str]) -> None:
         (folder / "urls").write_text("".join(f"{url}\n" for url in urls))
@@ -165,18 +161,8 @@ class Chromium(Program):
     version = r"^Chromium 156\."
 
     def write(self, folder: Path, known: Iterable[KnownHost]) -> None:
-        entries = [
-            {
-                "expiry": host.expiry,
-                "host": _hashed(host.domain),
-                "mode": "force-https",
-                "sts_include_subdomains": host.include_subdomains,
-                "sts_observed": host.last_observed,
-            }
-            for host in known
-        ]
         (folder / "data" / "Default").mkdir(parents=True)
-        self._state(folder).write_text(json.dumps({"sts": entries, "version": 2}))
+        _write(self.state(folder), known, "chrome")
 
     def run(self, folder: Path, internet: Internet, urls: Sequence[str]) -> None:
         words = ["--headless", f"--user-data-dir={folder / 'data'}", "--no-first-run", "--disable-gpu"]
@@ -192,13 +178,13 @@ class Chromium(Program):
     def read(self, folder: Path, names: Iterable[str]) -> dict[str, KnownHost]:
         domains = {_hashed(name): name for name in names}
         known = {}
-        for entry in json.loads(self._state(folder).read_text())["sts"]:
+        for entry in json.loads(self.state(folder).read_text())["sts"]:
             domain = domains.get(entry["host"], entry["host"])
             flag, observed, expiry = entry["sts_include_subdomains"], entry["sts_observed"], entry["expiry"]
             known[domain] = KnownHost(domain, flag, observed, expiry)
         return known
 
-    def _state(self, folder: Path) -> Path:
+    def state(self, folder: Path) -> Path:
         return folder / "data" / "Default" / "TransportSecurity"
 
 
@@ -218,14 +204,9 @@ class Firefox(Program):
         return super().missing()
 
     def write(self, folder: Path, known: Iterable[KnownHost]) -> None:
-        slots = b""
-        for host in known:
-            key = (host.domain + _partition(host.top_level_site or SITE)).encode()
-            value = b"%d,1,%d" % (host.expiry * 1000, host.include_subdomains)
-            slot = self._slot.pack(0, 1, int(time.time() // 86_400), key, value)
-            slots += self._slot.pack(_checksum(slot), *self._slot.unpack(slot)[1:])
         (folder / "data").mkdir()
-        self._state(folder).write_bytes(slots)
+        partitioned = [host._replace(top_level_site=host.top_level_site or SITE) for host in known]
+        _write(self.state(folder), partitioned, "firefox")
 
     def run(self, folder: Path, internet: Internet, urls: Sequence[str]) -> None:
         data = folder / "data"
@@ -240,7 +221,7 @@ class Firefox(Program):
         _run_until_done(folder, internet, signal.SIGTERM, *words)
 
     def read(self, folder: Path, names: Iterable[str]) -> dict[str, KnownHost]:
-        slots = self._state(folder).read_bytes()
+        slots = self.state(folder).read_bytes()
         known = {}
         for slot in self._slot.iter_unpack(slots[: len(slots) - len(slots) % self._slot.size]):
             _checksum, score, _day, key, value = slot
@@ -251,7 +232,7 @@ class Firefox(Program):
                     known[domain] = KnownHost(domain, include_subdomains == "1", math.nan, int(expiry) / 1000)
         return known
 
-    def _state(self, folder: Path) -> Path:
+    def state(self, folder: Path) -> Path:
         return folder / "data" / "SiteSecurityServiceState.bin"
 
 
@@ -279,6 +260,11 @@ _FIREFOX_SETTINGS: dict[str, bool | int | str] = {
 }
 
 PROGRAMS: tuple[Program, ...] = (Curl(), Wget(), Chromium(), Firefox())
+
+
+def _write(path: Path, known: Iterable[KnownHost], form: str) -> None:
+    """A state file as we write it, which the program is to honour."""
+    formats.write(str(path), known, formats.FORMATS[form], time.time())
 
 
 def _page(urls: Sequence[str]) -> bytes:
@@ -325,10 +311,6 @@ def _run_until_done(folder: Path, internet: Internet, farewell: signal.Signals, 
         raise TimeoutError(f"{words[0]} was not done within {PATIENCE} seconds: {said.decode(errors='replace')}")
 
 
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y%m%d %H:%M:%S", time.gmtime(seconds))
-
-
 def _posix(text: str) -> float:
     """The time in a line of curl's file, whose year may have more than four digits."""
     if text == "unlimited":
@@ -346,10 +328,3 @@ def _hashed(domain: str) -> str:
 def _partition(site: str) -> str:
     """How Firefox's file says in the pages of which site an entry counts."""
     return f"^partitionKey=%28https%2C{site}%29"
-
-
-def _checksum(slot: bytes) -> int:
-    checksum = 0
-    for (word,) in struct.iter_unpack(">H", slot):
-        checksum ^= word
-    return checksum
