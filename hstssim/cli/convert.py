@@ -31,7 +31,7 @@ examples:
     made.add_argument(
         "--to",
         metavar="FORMAT",
-        help="hstssim, chrome, curl, wget, wget2, firefox, firefox-txt or libsoup",
+        help="hstssim, chrome, curl, wget, wget2, wget2-1.99, firefox, firefox-txt or libsoup",
     )
     made.add_argument("--force", action="store_true", help="replace B if it has entries")
     made.add_argument("--merge", action="store_true", help="keep the entries of B, but for those that A has too")

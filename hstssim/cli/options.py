@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from hstssim.cli.terminal import complain
-from hstssim.errors import FormatError, HSTSSimError
+from hstssim.errors import FormatError, HSTSSimError, StoreError
 from hstssim.interceptor import Interceptor
 from hstssim.preload import PreloadList
 from hstssim.profile import PROFILES, Profile
@@ -113,8 +113,10 @@ def clock_of(arguments: Namespace) -> Callable[[], float] | None:
     return lambda: instant
 
 
-def interceptor(arguments: Namespace, command: str) -> tuple[Interceptor, bool]:
+def interceptor(arguments: Namespace, command: str, learn: bool = False) -> tuple[Interceptor, bool]:
     """The interceptor that the options describe, and whether something about them was bad and said so.
+
+    With `learn` its store is kept in its file; without, nothing is ever written.
 
     Raises:
         UsageError, InvalidTime, PreloadError, FormatError: an option that cannot be followed.
@@ -140,6 +142,15 @@ def interceptor(arguments: Namespace, command: str) -> tuple[Interceptor, bool]:
             raise UsageError(f"--top-level-site: {wrong}") from wrong
     if preload is not None:
         _ = preload.date  # which may be damaged, and is asked for in every answer
+    if learn:
+        if arguments.no_store:
+            raise UsageError("--learn and --no-store exclude each other")
+        from hstssim.formats.kept import open_store
+
+        path = arguments.store or make_default_store()
+        kept = open_store(path, profile=rules, preload=preload, clock=clock, watch=False)
+        complain_of(command, kept.complaints)
+        return Interceptor(kept), bool(kept.complaints)
     store = _ReadOnlyStore(profile=rules, preload=preload, clock=clock)
     if arguments.store and arguments.no_store:
         raise UsageError("--store and --no-store exclude each other")
@@ -159,6 +170,17 @@ def complain_of(command: str, complaints: Sequence[object]) -> None:
         complain(command, "", complaint)
     if len(complaints) > _MOST_COMPLAINTS:
         complain(command, "", f"and {len(complaints) - _MOST_COMPLAINTS:,} more")
+
+
+def make_default_store() -> str:
+    """The state file in the user's state folder, with the folder made."""
+    path = default_store()
+    assert path is not None
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StoreError(path, "the folder of the store must be writable", error) from error
+    return path
 
 
 def default_store(*, only_if_there: bool = False) -> str | None:

@@ -16,6 +16,7 @@ from hstssim.cli.options import (
     command_parser,
     complain_of,
     default_store,
+    make_default_store,
     profile,
 )
 from hstssim.cli.terminal import RED, coloured, complain, paint, shown
@@ -90,7 +91,7 @@ def run(arguments: Namespace) -> int:
     from hstssim.formats.kept import open_store
 
     if not arguments.store:
-        _make_folder(path)
+        make_default_store()
     act = {"note": _note, "add": _add, "remove": _remove, "clear": _clear}[arguments.action]
     with open_store(path, profile=profile(arguments), clock=clock_of(arguments), watch=False) as store:
         complain_of(f"store {arguments.action}", store.complaints)
@@ -270,10 +271,3 @@ def _json(values: dict[str, object]) -> None:
     import json
 
     print(json.dumps(values))
-
-
-def _make_folder(path: str) -> None:
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise StoreError(path, "the folder of the store must be writable", error) from error

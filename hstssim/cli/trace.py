@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import AbstractContextManager
 
 from hstssim.cli.options import UsageError, add_knowledge, command_parser, interceptor
 from hstssim.cli.query import texts, typed, write_json
@@ -17,7 +18,8 @@ def parser() -> ArgumentParser:
     made = command_parser(
         "trace",
         "Follow a URL from redirect to redirect as a browser does. An internal 307 is the browser's own, which\n"
-        "no server sent; what travels in the clear is marked. What is learned on the way is forgotten at the end.",
+        "no server sent; what travels in the clear is marked. What is learned on the way is forgotten at the\n"
+        "end, but for --learn.",
         """\
 exit status: 0 every chain ends with a response, 1 some with a net error, 2 bad input
 
@@ -37,6 +39,9 @@ examples:
     made.add_argument("--initiator", metavar="URL", help="the page whose link or form it is (none: typed)")
     made.add_argument("--twice", action="store_true", help="visit twice, and show both side by side")
     made.add_argument("--explain", action="store_true", help="a sentence for each hop")
+    made.add_argument(
+        "--learn", action="store_true", help="keep what is learned in --store (or that of `hstssim store`)"
+    )
     made.add_argument("--har", metavar="FILE", help="write an HTTP Archive for a browser's network panel")
     made.add_argument(
         "--insecure", action="store_true", help="go on past certificate errors, and learn nothing then"
@@ -57,7 +62,7 @@ def run(arguments: Namespace) -> int:
     headers = [_field(text) for text in arguments.header]
     body = _body(arguments.data)
     method = arguments.request or ("GET" if body is None else "POST")
-    hsts, bad = interceptor(arguments, "trace")
+    hsts, bad = interceptor(arguments, "trace", learn=arguments.learn)
     store = hsts.store
     if arguments.no_https_upgrades:
         store.profile = store.profile.replace(https_upgrades=False)
@@ -84,6 +89,8 @@ def run(arguments: Namespace) -> int:
                     write_json({"input": text, "error": str(wrong)})
                 sys.stdout.flush()
                 complain("trace", place, wrong)
+    if isinstance(store, AbstractContextManager):  # it is kept in a file
+        store.__exit__(None, None, None)
     if arguments.har and navigations:
         _write_har(arguments.har, navigations)
     return 2 if bad else 1 if failed else 0

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from hstssim.errors import FormatError, StoreError
-from hstssim.formats import chrome, curl, files, firefox, firefox_text, libsoup, sqlite, wget, wget2
+from hstssim.formats import chrome, curl, files, firefox, firefox_text, libsoup, sqlite, wget, wget2, wget2_1_99
 from hstssim.formats.content import Content, Holds, Loss, fit
 from hstssim.profile import StateLines
 from hstssim.store import HSTSStore, KnownHost
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
             """Make a file of entries that `fit`, and of what `content` has to go back."""
 
 
-_MODULES = (sqlite, chrome, curl, wget, wget2, firefox, firefox_text, libsoup)
+_MODULES = (sqlite, chrome, curl, wget, wget2, wget2_1_99, firefox, firefox_text, libsoup)
 FORMATS: dict[str, Format] = {form.NAME: form for form in _MODULES}  # type: ignore[misc]
 """Each format by its name."""
 
@@ -72,10 +72,13 @@ def recognise(data: bytes, path: str = "") -> Format | None:
     entries = [line for line in lines if line and not line.startswith("#")]
     if curl.HEADING in heading:
         return FORMATS["curl"]
-    if wget.HEADING in heading or "GNU Wget" in heading:
+    if wget.HEADING in heading:
         return FORMATS["wget"]
     if wget2.HEADING in heading:
-        return FORMATS["wget2"]
+        matches = (wget.LINE.fullmatch(line) for line in entries)
+        third = next((int(match[3]) for match in matches if match), 2)
+        # The third column is a flag, or an instant.
+        return FORMATS["wget2" if wget2.COLUMNS in heading or third > 1 else "wget2-1.99"]
     if chrome.recognises(data):
         return FORMATS["chrome"]
     if firefox.recognises(data):
@@ -86,7 +89,6 @@ def recognise(data: bytes, path: str = "") -> Format | None:
         if curl.LINE.fullmatch(line) or curl.LOOSE.fullmatch(line):
             return FORMATS["curl"]
         if match := wget.LINE.fullmatch(line):
-            # The third column is a flag in wget's file, an instant in wget2's.
             return FORMATS["wget2" if int(match[3]) > 1 else "wget"]
     if not entries:
         return None

@@ -1,7 +1,4 @@
-"""wget's HSTS file: host, port, includes subdomains, created, max-age; POSIX seconds (src/hsts.c).
-
-libwget, on which later releases of wget2 stand, has the same columns under another heading.
-"""
+"""wget's HSTS file: host, port, includes subdomains, created, max-age; POSIX seconds (src/hsts.c)."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from hstssim.store import KnownHost
 NAME = "wget"
 TITLE = "wget's file"
 HOLDS = Holds(ports=True, observed_by_expiry=True, ip_addresses=False, longest=255)
-HEADING = "<created>"
+HEADING = "GNU Wget"
 LINE = re.compile(r"(\S{1,255})\s+(\d{1,5})\s+(\d{1,19})\s+(\d{1,19})\s+(\d{1,19})(?:\s.*)?", re.ASCII)
 
 _HEAD = """\

@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("run.py", 16), ("lab.py", 11), ("adapters.py", 6), ("navigation.py", 3)]
+    ("name", "least"), [("run.py", 16), ("lab.py", 11), ("adapters.py", 6), ("navigation.py", 3), ("store.py", 4)]
 )
 def test_the_benchmarks_print_their_rows(name: str, least: int) -> None:
     script = Path(__file__).with_name(name)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import stat
 from pathlib import Path
 
 import pytest
+from freezegun import freeze_time
 
 from hstssim.cli.options import default_store
 from hstssim.formats import FORMATS, read
@@ -218,3 +221,19 @@ def test_json_says_what_was_done(run: Run) -> None:
         {"domain": "c.test", "removed": False},
     ]
     assert json.loads(run("store", "clear", "--json").out) == {"removed": 0}
+
+
+README = Path(__file__).parent.parent.parent / "README.md"
+
+
+def test_the_readmes_session_prints_what_it_shows(run: Run) -> None:
+    (session,) = re.findall(r"```text\n(\$ hstssim store note.*?)```", README.read_text("utf-8"), re.DOTALL)
+    steps = re.findall(r"^\$ hstssim (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
+    assert len(steps) == 5
+    with freeze_time("2026-11-23T21:00:00Z"):
+        for command, output in steps:
+            assert run(*shlex.split(command)).out == output
+
+
+def test_the_readme_names_every_format() -> None:
+    assert [name for name in FORMATS if f"| `{name}` |" not in README.read_text("utf-8")] == []

@@ -81,6 +81,21 @@ def test_curl_has_no_list_and_goes_in_the_clear(lab: Lab, trace: Trace) -> None:
     assert (status, said) == (0, "1  GET http://github.com/  200 OK  [PLAINTEXT]\n")
 
 
+def test_what_is_learned_is_kept_only_when_asked(lab: Lab, trace: Trace, tmp_path: Path) -> None:
+    path = tmp_path / "curl-hsts"
+    path.write_text("")
+    trace("--store", str(path), "http://shop.test/")
+    assert path.read_text() == ""
+    assert trace("--learn", "--store", str(path), "http://shop.test/")[0] == 0
+    assert path.read_text().splitlines()[-1].startswith('shop.test "20')
+    assert trace("--store", str(path), "http://shop.test/")[1].startswith(
+        "1  GET http://shop.test/  307 Internal Redirect"
+    )
+    assert trace("--learn", "http://shop.test/")[0] == 0
+    assert "(dynamic" in trace("--explain", "http://shop.test/")[1]
+    assert trace("--learn", "--no-store", "http://shop.test/")[0] == 2
+
+
 def test_an_error_is_status_1_and_goes_away_with_insecure(lab: Lab, trace: Trace) -> None:
     status, said, _ = trace("https://expired.test/")
     assert status == 1

@@ -116,7 +116,7 @@ def test_wget2_honours_what_we_write(tmp_path: Path) -> None:
         KnownHost("far.test", False, NOW, float("inf")),
     ]
     state = tmp_path / "wget-hsts"
-    losses = write(str(state), entries, FORMATS["wget2"], NOW)
+    losses = write(str(state), entries, FORMATS["wget2-1.99"], NOW)
     assert [loss.known.domain for loss in losses] == ["far.test"]
     store = HSTSStore()
     store.load(entries)
