@@ -85,12 +85,12 @@ def recognise(data: bytes, path: str = "") -> Format | None:
         return FORMATS["firefox"]
     if firefox_text.recognises(data):
         return FORMATS["firefox-txt"]
-    for line in entries:
+    for line in entries if "\0" not in text else ():
         if curl.LINE.fullmatch(line) or curl.LOOSE.fullmatch(line):
             return FORMATS["curl"]
         if match := wget.LINE.fullmatch(line):
             return FORMATS["wget2" if int(match[3]) > 1 else "wget"]
-    if not entries:
+    if not entries and "\0" not in text:
         return None
     raise FormatError(
         "a state file of hstssim, Chromium, Firefox, curl, wget or wget2 is required; this is none of them",

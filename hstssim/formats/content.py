@@ -19,6 +19,9 @@ from hstssim.times import LAST
 MOST_COMPLAINTS = 1000
 """How many complaints a file gets, before the rest is only counted."""
 
+MOST_BAD_LINES = 100_000
+"""How many lines may be bad, unless there are more good ones, before a file is taken for something else."""
+
 Key = tuple[str, int, str]
 Merged = Callable[[KnownHost, KnownHost], KnownHost]
 """Of two entries with one key, the entry that counts."""
@@ -62,7 +65,8 @@ class Content:
     def refuse(self, message: str) -> None:
         """Say why nothing of the file can be used."""
         self.unusable = FormatError(message, format=self.format, path=self.path)
-        self._complaints.append(self.unusable)
+        self._complaints.insert(0, self.unusable)
+        self.rest.clear()
 
     @property
     def complaints(self) -> list[FormatError]:
@@ -83,6 +87,11 @@ def read_lines(content: Content, data: bytes, entry: Callable[[str], KnownHost],
             except FormatError as error:
                 content.complain(str(error), line=number)
                 content.rest.append(raw if raw.endswith(b"\n") else raw + b"\n")
+                if len(content.rest) > max(MOST_BAD_LINES, len(content.entries)):
+                    content.refuse(
+                        f"more than {MOST_BAD_LINES:,} lines are none of this format: it is another file"
+                    )
+                    break
     return content
 
 

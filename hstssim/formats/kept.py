@@ -70,8 +70,10 @@ def open_store(
     if format is not None and format not in FORMATS:
         raise TypeError(f"format is one of {', '.join(FORMATS)}; seen {short(format)}")
     there = files.signature(path)
-    if os.path.isdir(path):
-        raise StoreError(path, "a state file is required", "it is a folder")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreError(
+            path, "a regular file is required", "it is a folder" if os.path.isdir(path) else "it is none"
+        )
     content = Content(format or named(path) or sqlite.NAME, path)
     if there[1]:
         known_format = _format_of(path)
@@ -417,7 +419,7 @@ class SQLiteStore(KeptStore):
     def _make(self) -> None:
         """Make an empty file that is ours alone to read, if there is none."""
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            os.close(os.open(os.path.realpath(self.path), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
             pass
         except (OSError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,6 +142,22 @@ def test_a_file_of_nothing_but_bad_lines_is_not_kept_in_memory_twice() -> None:
     content = FORMATS["curl"].read(Content("curl"), b"garbage\n" * 50_000, NOW, "loose")
     assert len(content.complaints) == MOST_COMPLAINTS + 1
     assert "49,000 complaints more" in str(content.complaints[-1])
+
+
+def test_a_file_of_another_kind_is_given_up_in_time() -> None:
+    data = b'a.test "unlimited"\n' + b"x\n" * 300_000
+    content = FORMATS["curl"].read(Content("curl"), data, NOW, "loose")
+    assert content.unusable is not None
+    assert "100,000 lines" in str(content.unusable)
+    assert content.rest == []
+    good = b"".join(b'h%d.test "unlimited"\n' % number for number in range(5))
+    assert FORMATS["curl"].read(Content("curl"), good + b"x\n" * 50, NOW, "loose").unusable is None
+
+
+def test_random_bytes_are_no_text() -> None:
+    data = random.Random(7).randbytes(2_000_000)
+    with pytest.raises(FormatError, match="none of them"):
+        recognise(data)
 
 
 def test_the_schema_says_what_it_is() -> None:

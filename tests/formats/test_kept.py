@@ -228,6 +228,21 @@ def test_a_link_stays_a_link_and_a_mode_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".dotfiles")] == []
 
 
+@pytest.mark.parametrize("name", ["hsts.sqlite", "curl-hsts"])
+def test_a_link_to_nothing_yet_makes_a_private_file(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "real")
+    with open_store(tmp_path / name) as store:
+        store.add("a.test")
+    assert (tmp_path / name).is_symlink()
+    assert stat.S_IMODE((tmp_path / "real").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/"])
+def test_only_a_regular_file_can_be_a_store(path: str) -> None:
+    with pytest.raises(StoreError, match="a regular file is required"):
+        open_store(path)
+
+
 def test_a_file_that_anybody_may_write_is_told(tmp_path: Path) -> None:
     for name in ("curl-hsts", "hsts.sqlite"):
         path = tmp_path / name
