@@ -186,10 +186,10 @@ def make_default_store() -> str:
 def default_store(*, only_if_there: bool = False) -> str | None:
     """The state file in the user's state folder; None where it is asked for only if it is there, and is not."""
     if only_if_there and sys.platform == "linux":
-        # platformdirs takes longer to import than an answer takes: first see whether there is any need.
+        # platformdirs takes longer to import than an answer takes, and says the same (a test compares them).
         state = os.environ.get("XDG_STATE_HOME", "").strip() or os.path.expanduser("~/.local/state")
-        if not os.path.exists(os.path.join(state, "hstssim", _STORE)):
-            return None
+        path = os.path.join(state, "hstssim", _STORE)
+        return path if os.path.exists(path) else None
     from platformdirs import user_state_dir
 
     path = os.path.join(user_state_dir("hstssim", appauthor=False), _STORE)

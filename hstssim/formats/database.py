@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from urllib.parse import quote
 
 MAGIC = b"SQLite format 3\0"
 
@@ -17,6 +16,8 @@ def connect(data: bytes, path: str) -> closing[sqlite3.Connection]:
         sqlite3.Error: SQLite cannot make anything of it.
     """
     if has_log(path):
+        from urllib.parse import quote
+
         connection = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=30)
     else:
         if not data.startswith(MAGIC):

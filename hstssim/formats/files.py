@@ -6,7 +6,6 @@ import contextlib
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 
 from hstssim.errors import StoreError
@@ -65,6 +64,8 @@ def replace(path: str, data: bytes) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         return
+    import tempfile  # which takes a while, and only writing needs
+
     beside = ""
     try:
         target = os.path.realpath(path)

@@ -11,7 +11,6 @@ import re
 import struct
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
-from urllib.parse import unquote
 
 from hstssim.formats.content import Content, Holds
 from hstssim.profile import StateLines
@@ -102,6 +101,8 @@ def known_host(key: str, value: str, *, partitioned: bool = True) -> KnownHost |
     name, _, attributes = key.partition("^")
     site = ""
     if attributes:
+        from urllib.parse import unquote
+
         match = _PARTITION.fullmatch(unquote(attributes))
         if match is None:
             return f"only a partition by an https site is understood; seen ^{attributes[:80]}"
