@@ -75,8 +75,7 @@ def replace(path: str, data: bytes) -> None:
         handle, beside = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=os.path.dirname(target))
         with open(handle, "wb") as file:
             if there is not None:
-                if os.name == "posix" and (there.st_uid, there.st_gid) != (os.geteuid(), os.getegid()):
-                    os.chown(beside, there.st_uid, there.st_gid)
+                _give(beside, there)
                 os.chmod(beside, stat.S_IMODE(there.st_mode))
             file.write(data)
             file.flush()
@@ -92,6 +91,17 @@ def replace(path: str, data: bytes) -> None:
         if beside:
             with contextlib.suppress(OSError):
                 os.unlink(beside)
+
+
+def _give(path: str, to: os.stat_result) -> None:
+    """Make a file belong to the same user, and to the same group where that is possible."""
+    status = os.stat(path)
+    if os.name == "posix" and (status.st_uid, status.st_gid) != (to.st_uid, to.st_gid):
+        try:
+            os.chown(path, to.st_uid, to.st_gid)
+        except PermissionError:
+            if status.st_uid != to.st_uid:
+                raise
 
 
 def _sync_folder(folder: str) -> None:

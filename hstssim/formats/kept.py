@@ -14,6 +14,7 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -502,11 +503,14 @@ class SQLiteStore(KeptStore):
         self._lock.acquire()
         self._disconnect()
 
-    def _after_fork(self) -> None:
-        self._lock = threading.RLock()
+    def _after_fork(self, child: bool = False) -> None:
         self._version = -1
         self._connect()
         self._start()
+        if child:
+            self._lock = threading.RLock()  # the threads that might have let it go are not here
+        else:
+            self._lock.release()
 
 
 def _tombstone(domain: str, known: KnownHost) -> tuple[object, ...]:
@@ -553,5 +557,5 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_each(SQLiteStore._before_fork),
         after_in_parent=_each(SQLiteStore._after_fork),
-        after_in_child=_each(SQLiteStore._after_fork),
+        after_in_child=_each(partial(SQLiteStore._after_fork, child=True)),
     )

@@ -329,7 +329,7 @@ def test_a_closed_store_still_answers_and_does_not_change(tmp_path: Path) -> Non
 
 def test_a_fork_keeps_both_sides_working(tmp_path: Path) -> None:
     code = """
-import os, sys
+import os, sys, threading
 from hstssim import open_store
 store = open_store(sys.argv[1])
 store.note('before.test', 'max-age=100')
@@ -339,13 +339,16 @@ if child == 0:
     store.close()
     os._exit(0)
 os.waitpid(child, 0)
+thread = threading.Thread(target=store.note, args=('thread.test', 'max-age=100'))
+thread.start()
+thread.join(10)
 print(sorted(known.domain for known in store))
 store.close()
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "s")], capture_output=True, text=True, timeout=60
     )
-    assert done.stdout == "['before.test', 'child.test', 'parent.test']\n", done.stderr
+    assert done.stdout == "['before.test', 'child.test', 'parent.test', 'thread.test']\n", done.stderr
 
 
 @pytest.fixture
