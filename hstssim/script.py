@@ -45,6 +45,9 @@ Kind = Literal[
 `ip-address` for 127.0.0.1 and nothing else."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+EVERYTHING = "*"
+"""The name of the site that answers for whatever no other does."""
+
 Scheme = Literal["http", "https"]
 Redirect = str | Callable[[Any], str]
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
@@ -210,7 +213,10 @@ class Script:
             if body is None:
                 body, kind = _hypertext(answer.status, location), "text/html; charset=utf-8"
         if body is None:
-            body = f"{self.name} answers {request.target} over {request.scheme}\n".encode()
+            what = f"{self.name} answers {request.target} over {request.scheme}"
+            if self.name == EVERYTHING:
+                what = f"the lab answers {request.url}"
+            body = f"{what}\n".encode()
         elif body[:1] == b"<":
             kind = "text/html; charset=utf-8"
         if answer.status in (204, 304):

@@ -19,6 +19,7 @@ COMMANDS = {
     "header": "read Strict-Transport-Security field values, with problems and their places",
     "store": "look after what is known: list, note, add, remove, clear",
     "convert": "translate a state file from one program's format to another's",
+    "lab": "real TLS on this machine for any client; with --sealed, a room around any program",
     "profiles": "the profiles side by side, and where they disagree; `profiles diff`: where they disagree",
     "preload": "look at the preload list, or build one",
 }

@@ -68,6 +68,8 @@ def open_store(
     path = os.fspath(path)
     if not isinstance(path, str):
         raise TypeError(f"a path is a str; seen {short(path)}")
+    if not path:
+        raise StoreError(path, "the name of a file is required", "it is empty")
     if format is not None and format not in FORMATS:
         raise TypeError(f"format is one of {', '.join(FORMATS)}; seen {short(format)}")
     there = files.signature(path)
@@ -453,7 +455,8 @@ class SQLiteStore(KeptStore):
         until = time.monotonic() + PATIENCE
         while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
+                if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+                    raise StoreError(self.path, "a file is required that SQLite can share (WAL)", "it cannot")
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > until:
                     raise

@@ -10,7 +10,9 @@ import ipaddress
 import os
 import ssl
 import threading
+from base64 import b64encode
 from collections import OrderedDict
+from hashlib import sha1
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -47,6 +49,28 @@ class Authority:
         self._lock = threading.Lock()
         _write(self.file, self.certificate.public_bytes(Encoding.PEM))
         _write(self._key_file, self._leaf_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    @property
+    def pem(self) -> str:
+        """The authority's certificate in PEM."""
+        return self.certificate.public_bytes(Encoding.PEM).decode("ascii")
+
+    @property
+    def base64(self) -> str:
+        """The same in base64 of DER, in one line."""
+        return b64encode(self.certificate.public_bytes(Encoding.DER)).decode("ascii")
+
+    @property
+    def subject_hash(self) -> str:
+        """The name, in hexadecimal, by which OpenSSL finds the certificate in a folder (X509_NAME_hash).
+
+        It is made of the subject with its texts in UTF-8, lower case and single spaces, without the outermost tag.
+        """
+        parts = []
+        for attribute in self.certificate.subject:
+            folded = x509.NameAttribute(attribute.oid, " ".join(str(attribute.value).lower().split()))
+            parts.append(_content(x509.Name([folded]).public_bytes()))
+        return sha1(b"".join(parts), usedforsecurity=False).digest()[3::-1].hex()
 
     def context(self, name: str, kind: Kind) -> ssl.SSLContext:
         """A server's context that presents a certificate of this kind for `name`."""
@@ -102,6 +126,12 @@ class Authority:
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
         return context
+
+
+def _content(sequence: bytes) -> bytes:
+    """What is in a sequence of DER of less than 128 bytes."""
+    assert sequence[1] < 128
+    return sequence[2:]
 
 
 def _distinguished(name: str) -> x509.Name:

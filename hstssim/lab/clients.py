@@ -1,6 +1,6 @@
-"""How the clients we know are told to reach the lab and to trust it: by environment, by arguments.
+"""The clients we know: how each is run, led to the lab, made to trust it, and kept apart from its user's settings.
 
-Each was seen to work; what else a client honours, or ignores, stands beside it. Nothing here starts a client.
+Each way was seen to work; what a client ignores stands beside it. Nothing here starts a client.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
@@ -43,28 +44,100 @@ PROXY_VARIABLES = tuple(
 """What leads a client to a proxy or away from it. curl heeds no HTTP_PROXY, wget only the lower case."""
 
 
+class Client(NamedTuple):
+    """A program or library, and what is known of it: seen on Debian 12 with the versions of 2026-11."""
+
+    name: str
+    run: tuple[str, ...] = ()
+    """A command line that fetches `{url}`, and prints it if it can; `{workdir}` is a folder of its own. None for
+    what is a library of a language that we start no program in."""
+    source: str = ""
+    """Where it comes from."""
+    proxy: tuple[str, str] = ("absolute CONNECT", "absolute CONNECT")
+    """What it does with `http_proxy` and `https_proxy`, then with HTTP_PROXY and HTTPS_PROXY: an absolute-form GET
+    for http, CONNECT for https, `-` where it ignores them."""
+    trusted_by: tuple[str, ...] = ()
+    """Each alone makes it trust an authority; `system` is /etc/ssl/certs."""
+    verifies: bool = True
+    """Whether it looks at certificates, unasked."""
+    apart: tuple[str, ...] = ()
+    """Arguments that come first and keep it from the user's settings and state."""
+    state: tuple[str, ...] = ()
+    """Arguments that name the file in which it remembers hosts, `{store}`; none if it cannot be told."""
+    arguments: Callable[[Way], list[str]] | None = None
+    """Those that bring it to the lab without a proxy variable."""
+    environment: Callable[[Way], dict[str, str]] | None = None
+    """What it wants besides `environment`'s."""
+    note: str = ""
+    """What falsifies a measurement."""
+
+    def command(self, url: str, workdir: str, store: str | None = None) -> list[str]:
+        """The words that fetch a URL, apart from the user's settings.
+
+        Args:
+            url: what is fetched.
+            workdir: a folder for whatever it writes.
+            store: the file in which it is to remember hosts, for those that can be told so.
+
+        Raises:
+            LabError: there is no program to start, or it can be told of no such file.
+        """
+        if not self.run:
+            raise LabError(f"there is no one command that starts {self.name}")
+        if store is not None and not self.state:
+            raise LabError(f"{self.name} cannot be told where to remember hosts")
+        program, *rest = self.run
+        known = self.state if store is not None else ()
+        sandbox = ["--no-sandbox"] if self.name == "chromium" and os.geteuid() == 0 else []
+        fill = {"{url}": url, "{workdir}": workdir, "{store}": store or "", "{python}": sys.executable}
+        return [_filled(word, fill) for word in (program, *self.apart, *known, *sandbox, *rest)]
+
+
 def environment(way: Way, client: str | None = None) -> dict[str, str]:
     """The variables that bring a child process to the lab: its proxy, and its authority.
 
     Chromium and wget heed none that says whom to trust: `client="chromium"` adds a HOME whose NSS database trusts
     the authority, `client="wget"` a WGETRC that does, in place of the user's own.
     """
-    if client is not None and client not in ARGUMENTS:
-        raise _unknown(client)
+    own = known(client).environment if client is not None else None
     proxies = {name: "" if name.lower() == "no_proxy" else way.proxy_url for name in PROXY_VARIABLES}
-    own = ENVIRONMENTS[client](way) if client in ENVIRONMENTS else {}
-    return proxies | trust_environment(way.ca_file) | own
+    return proxies | trust_environment(way.ca_file) | (own(way) if own else {})
 
 
 def arguments(way: Way, client: str) -> list[str]:
     """The arguments that bring a client to the lab without a proxy variable.
 
     Raises:
-        LabError: we do not know the client, or it needs a program that is missing.
+        LabError: we do not know the client, it has none such, or it needs a program that is missing.
     """
-    if client not in ARGUMENTS:
-        raise _unknown(client)
-    return ARGUMENTS[client](way)
+    made = known(client).arguments
+    if made is None:
+        able = ", ".join(name for name, row in CLIENTS.items() if row.arguments)
+        raise LabError(
+            f"the clients we have arguments for are {able}; "
+            f"others take client_env() or sealed(); seen {short(client)}"
+        )
+    return made(way)
+
+
+def known(client: str) -> Client:
+    """A client of the table by its name.
+
+    Raises:
+        LabError: it is none of them.
+    """
+    if client not in CLIENTS:
+        raise LabError(
+            f"the clients we know are {', '.join(CLIENTS)}; "
+            f"others take client_env() or sealed(); seen {short(client)}"
+        )
+    return CLIENTS[client]
+
+
+def _filled(word: str, fill: dict[str, str]) -> str:
+    for place, value in fill.items():
+        word = word.replace(place, value)
+    return word
 
 
 def _curl(way: Way) -> list[str]:
@@ -114,36 +187,251 @@ def _firefox(way: Way) -> list[str]:
     return ["--profile", profile, "--no-remote"]
 
 
-ARGUMENTS: dict[str, Callable[[Way], list[str]]] = {
-    "chromium": _chromium,
-    "curl": _curl,
-    "firefox": _firefox,
-    "wget": _wget,
-}
-"""The clients we know."""
+_OPENSSL = ("SSL_CERT_FILE", "SSL_CERT_DIR", "system")
+_PYTHON_ONLY = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_NODE = ("NODE_EXTRA_CA_CERTS",)
+_NONE = ("- -", "- -")
+_CURL_PROXY = ("absolute CONNECT", "- CONNECT")
 
 
-ENVIRONMENTS: dict[str, Callable[[Way], dict[str, str]]] = {
-    "chromium": lambda way: {"HOME": _nss_home(way)},
-    "wget": lambda way: {"WGETRC": _wgetrc(way)},
-}
-"""What some want besides."""
+def _python(code: str) -> tuple[str, ...]:
+    return ("{python}", "-c", f"import sys; url = sys.argv[1]; {code}", "{url}")
 
 
-def _unknown(client: str) -> LabError:
-    known = ", ".join(ARGUMENTS)
-    return LabError(
-        f"the clients we have arguments for are {known}; others take client_env(); seen {short(client)}"
+def _node(code: str) -> tuple[str, ...]:
+    return ("node", "--eval", f"const url = process.argv[1]; {code}", "{url}")
+
+
+_AIOHTTP = """import asyncio, aiohttp
+async def fetch():
+    async with aiohttp.ClientSession(trust_env=True) as session, session.get(url) as response:
+        print(await response.text())
+asyncio.run(fetch())"""
+_TREQ = """import treq
+from twisted.internet.task import react
+async def fetch(reactor):
+    print(await treq.text_content(await treq.get(url)))
+react(lambda reactor: __import__("twisted.internet.defer").internet.defer.ensureDeferred(fetch(reactor)))"""
+_SOUP = """import gi
+gi.require_version("Soup", "3.0")
+from gi.repository import Soup
+print(Soup.Session().send_and_read(Soup.Message.new("GET", url), None).get_data().decode())"""
+_MECHANIZE = """import mechanize
+browser = mechanize.Browser()
+browser.set_handle_robots(False)
+print(browser.open(url).read())"""
+_PYCURL = "import pycurl; c = pycurl.Curl(); c.setopt(c.URL, url); c.setopt(c.FOLLOWLOCATION, True); c.perform()"
+
+CLIENTS: dict[str, Client] = {
+    client.name: client
+    for client in (
+        Client(
+            "curl",
+            ("curl", "--silent", "--show-error", "--location", "{url}"),
+            "Debian: curl",
+            _CURL_PROXY,
+            ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "system"),
+            apart=("--disable",),
+            state=("--hsts", "{store}"),
+            arguments=_curl,
+            note="without --hsts it still keeps HSTS within one process",
+        ),
+        Client(
+            "wget",
+            ("wget", "--no-verbose", "--output-document=-", "--tries=1", "{url}"),
+            "Debian: wget",
+            ("absolute CONNECT", "- -"),
+            ("system",),
+            apart=("--no-config",),
+            state=("--hsts-file={store}",),
+            arguments=_wget,
+            environment=lambda way: {"WGETRC": _wgetrc(way)},
+            note="its clock has whole seconds: leave 1.3 s between steps; its file stays when the last entry goes",
+        ),
+        Client(
+            "wget2",
+            ("wget2", "--quiet", "--output-document=-", "{url}"),
+            "Debian: wget2",
+            ("absolute -", "- -"),
+            ("system",),
+            apart=("--no-config",),
+            state=("--hsts-file={store}",),
+            note="decides when it queues a URL: one URL a run; as https_proxy it takes one that speaks TLS",
+        ),
+        Client(
+            "aria2",
+            ("aria2c", "--quiet", "--dir={workdir}", "--out=page", "--allow-overwrite=true", "{url}"),
+            "Debian: aria2",
+            trusted_by=("system",),
+            apart=("--no-conf",),
+            note="reads no /etc/hosts; where 127.0.0.1 is the only address it needs --async-dns=false",
+        ),
+        Client("lynx", ("lynx", "-dump", "{url}"), "Debian: lynx", trusted_by=("SSL_CERT_FILE", "system")),
+        Client("w3m", ("w3m", "-dump", "{url}"), "Debian: w3m", trusted_by=_OPENSSL),
+        Client("elinks", ("elinks", "-dump", "{url}"), "Debian: elinks", verifies=False),
+        Client("links2", ("links2", "-dump", "{url}"), "Debian: links2", _NONE, _OPENSSL),
+        Client(
+            "httrack",
+            ("httrack", "{url}", "--depth=1", "--quiet", "-O", "{workdir}"),
+            "Debian: httrack",
+            _NONE,
+            verifies=False,
+        ),
+        Client(
+            "urllib",
+            _python("import urllib.request; print(urllib.request.urlopen(url).read().decode())"),
+            "Python",
+            trusted_by=_OPENSSL,
+        ),
+        Client(
+            "urllib3",
+            _python("import urllib3; print(urllib3.PoolManager().request('GET', url).data.decode())"),
+            "pip: urllib3",
+            _NONE,
+            _OPENSSL,
+        ),
+        Client(
+            "requests",
+            _python("import requests; print(requests.get(url).text)"),
+            "pip: requests",
+            trusted_by=_REQUESTS,
+            note="REQUESTS_CA_BUNDLE beats Session.verify = False",
+        ),
+        Client(
+            "httpx",
+            _python("import httpx; print(httpx.get(url, follow_redirects=True).text)"),
+            "pip: httpx",
+            trusted_by=_PYTHON_ONLY,
+        ),
+        Client(
+            "aiohttp",
+            _python(f"exec({_AIOHTTP!r})"),
+            "pip: aiohttp",
+            trusted_by=_OPENSSL,
+            note="heeds proxy variables with trust_env only",
+        ),
+        Client(
+            "scrapy",
+            ("{python}", "-m", "scrapy", "fetch", "--nolog", "{url}"),
+            "pip: scrapy",
+            verifies=False,
+        ),
+        Client("treq", _python(f"exec({_TREQ!r})"), "pip: treq", _NONE, _OPENSSL),
+        Client(
+            "mechanize",
+            _python(
+                "import mechanize; b = mechanize.Browser(); b.set_handle_robots(False); print(b.open(url).read())"
+            ),
+            "pip: mechanize",
+            trusted_by=_OPENSSL,
+        ),
+        Client(
+            "niquests",
+            _python("import niquests; print(niquests.get(url).text)"),
+            "pip: niquests",
+            trusted_by=(*_REQUESTS, "system"),
+        ),
+        Client(
+            "pycurl",
+            _python(_PYCURL),
+            "pip: pycurl",
+            _CURL_PROXY,
+            ("system",),
+        ),
+        Client(
+            "curl_cffi",
+            _python("from curl_cffi import requests; print(requests.get(url).text)"),
+            "pip: curl_cffi",
+            _CURL_PROXY,
+            ("SSL_CERT_FILE", *_REQUESTS, "system"),
+        ),
+        Client("impit", _python("import impit; print(impit.get(url).text)"), "pip: impit", trusted_by=_OPENSSL),
+        Client(
+            "libsoup",
+            ("/usr/bin/python3", "-c", f"import sys; url = sys.argv[1]; exec({_SOUP!r})", "{url}"),
+            "Debian: gir1.2-soup-3.0, python3-gi",
+            trusted_by=("system",),
+        ),
+        Client("node", _node("fetch(url).then(r => r.text()).then(console.log)"), "Node", _NONE, _NODE),
+        Client(
+            "undici",
+            _node("import('undici').then(m => m.request(url)).then(r => r.body.text()).then(console.log)"),
+            "npm: undici",
+            _NONE,
+            _NODE,
+        ),
+        Client(
+            "axios",
+            _node("import('axios').then(m => m.default.get(url)).then(r => console.log(r.data))"),
+            "npm: axios",
+            trusted_by=_NODE,
+        ),
+        Client(
+            "got",
+            _node("import('got').then(m => m.default(url)).then(r => console.log(r.body))"),
+            "npm: got",
+            _NONE,
+            _NODE,
+        ),
+        Client(
+            "node-fetch",
+            _node("import('node-fetch').then(m => m.default(url)).then(r => r.text()).then(console.log)"),
+            "npm: node-fetch",
+            _NONE,
+            _NODE,
+        ),
+        Client(
+            "superagent",
+            _node("import('superagent').then(m => m.default.get(url)).then(r => console.log(r.text))"),
+            "npm: superagent",
+            _NONE,
+            _NODE,
+        ),
+        Client("got-scraping", (), "npm: got-scraping", _NONE, verifies=False),
+        Client("crawlee", (), "npm: crawlee", _NONE, verifies=False),
+        Client("go", (), "Go: net/http", trusted_by=_OPENSSL),
+        Client(
+            "chromium",
+            ("chromium", "--headless", "--disable-gpu", "--no-first-run", "--dump-dom", "{url}"),
+            "Debian: chromium",
+            trusted_by=("NSS database", "policy CACertificates"),
+            apart=("--user-data-dir={workdir}/chromium",),
+            arguments=_chromium,
+            environment=lambda way: {"HOME": _nss_home(way)},
+            note="upgrades by itself what is not HSTS (HTTPS-Upgrades), .test not: run a control; fetches things"
+            " of its own: judge by paths; writes its state at a clean end (SIGINT) or after 10 minutes",
+        ),
+        Client(
+            "firefox",
+            ("firefox-esr", "--headless", "--screenshot", "{workdir}/page.png", "{url}"),
+            "Debian: firefox-esr",
+            trusted_by=("NSS database", "policy Certificates"),
+            apart=("--no-remote",),
+            arguments=_firefox,
+            note="keeps its state when ended by SIGTERM; profile is below HOME; a form that is not secure opens"
+            " a dialogue",
+        ),
     )
+}
+"""The clients we know, by name."""
 
 
 def _nss_home(way: Way) -> str:
-    home = os.path.join(way.directory, "home")
-    database = os.path.join(home, ".pki", "nssdb")
+    return os.path.dirname(os.path.dirname(nss_database(way.directory, way.ca_file)))
+
+
+def nss_database(directory: str, ca_file: str) -> str:
+    """An NSS database that trusts the authority, in a home folder below this one.
+
+    Raises:
+        LabError: certutil is missing.
+    """
+    database = os.path.join(directory, "home", ".pki", "nssdb")
     if not os.path.exists(database):
         os.makedirs(database)
-        _trust(database, way.ca_file)
-    return home
+        _trust(database, ca_file)
+    return database
 
 
 def _wgetrc(way: Way) -> str:

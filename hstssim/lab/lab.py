@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from hstssim import host as hosts
 from hstssim.errors import LabError, short
@@ -26,7 +27,10 @@ from hstssim.lab.resolve import resolving
 from hstssim.lab.server import LOOPBACK, Server
 from hstssim.lab.site import Site
 from hstssim.lab.trust import trusting
-from hstssim.script import find, site_name
+from hstssim.script import EVERYTHING, find, site_name
+
+if TYPE_CHECKING:
+    from hstssim.lab.sealed import Room
 
 
 class Lab:
@@ -60,7 +64,7 @@ class Lab:
         self._sites: dict[str, Site] = {}
         self._server: Server | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
-        self.log = Log(clock, self._catch_up)
+        self.log = Log(clock, self.catch_up)
 
     # ── opening and closing
 
@@ -123,7 +127,7 @@ class Lab:
         """Make a site.
 
         Args:
-            name: a host, or an IP address.
+            name: a host, or an IP address, or `*`: whatever no other site answers for.
             sts: the Strict-Transport-Security fields of its answers over https, raw, one or several.
             certificate: its kind: valid, expired, not-yet-valid, wrong-name, self-signed, unknown-issuer,
                 wildcard, ip-address.
@@ -133,7 +137,7 @@ class Lab:
         Raises:
             LabError: the name is no host or is taken, or the rest could not be sent.
         """
-        domain = site_name(name)
+        domain = name if name == EVERYTHING else site_name(name)
         if domain in self._sites:
             raise LabError(
                 f"a name has one site, which `on` and its attributes change; seen a second {short(name)}"
@@ -169,8 +173,9 @@ class Lab:
 
     def _find(self, host: str) -> Site | None:
         if not host:  # no name is sent for an address (RFC 6066 §3): take it for the newest site that has one
-            return next((site for site in reversed(self.sites) if hosts.is_ip_address(site.name)), None)
-        return find(self._sites, host)
+            addresses = (site for site in reversed(self.sites) if hosts.is_ip_address(site.name))
+            return next(addresses, self._sites.get(EVERYTHING))
+        return find(self._sites, host) or self._sites.get(EVERYTHING)
 
     # ── what was seen
 
@@ -199,7 +204,8 @@ class Lab:
             [request for request in self.requests if request.site is not None], "any site of the lab"
         )
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
+        """Wait until the server has dealt with every byte that had arrived."""
         if self._server is not None:
             self._server.catch_up()
 
@@ -270,6 +276,24 @@ class Lab:
         """
         with trusting(self.ca_file), resolving(self):
             yield self
+
+    def sealed(self, *, ports: Sequence[int] = (80, 443, 8080, 8443)) -> Room:
+        """A room where programs run unchanged and reach the lab, under every name, and nothing else (Linux).
+
+        ```python
+        with lab.sealed() as room:
+            room.run(["wget", "http://shop.test/"])
+        ```
+
+        Args:
+            ports: where the lab listens in there; each understands plaintext and TLS.
+
+        Raises:
+            LabError: the system has no namespaces for us, or a port is none.
+        """
+        from hstssim.lab.sealed import Room
+
+        return Room(self._open(), self._authority, os.path.dirname(self.ca_file), ports)
 
     def _way(self) -> clients.Way:
         server = self._open()

@@ -56,6 +56,8 @@ class Connection:
     failure: HandshakeFailure | None = None
     errors: list[str] = field(default_factory=list)
     """Malformed requests and records, time-outs."""
+    requests: int = 0
+    """How many came."""
     closed: bool = False
 
 
@@ -133,6 +135,8 @@ class Log:
         self._connections: list[Connection] = []
         self._requests: list[Request] = []
         self._count = 0
+        self.listener: Callable[[Request | Connection], None] | None = None
+        """Told, in the server's thread, of each request, and of each connection that ended without one."""
 
     def now(self) -> float:
         """The lab's time in POSIX seconds."""
@@ -178,6 +182,15 @@ class Log:
     def request(self, request: Request) -> None:
         """Note a request."""
         self._requests.append(request)
+        request.connection.requests += 1
+        if self.listener is not None:
+            self.listener(request)
+
+    def close(self, connection: Connection) -> None:
+        """Note that a connection has ended."""
+        connection.closed = True
+        if self.listener is not None and not connection.requests and connection.tls is not None:
+            self.listener(connection)
 
 
 def assert_no_plaintext(requests: Sequence[Request], whom: str) -> None:

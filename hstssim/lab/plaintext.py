@@ -42,6 +42,15 @@ def report(requests: Sequence[Request], whom: str) -> list[str]:
     return lines
 
 
+def known_before(requests: Sequence[Request]) -> list[tuple[Request, str]]:
+    """Those of the requests in the clear that went to a Known HSTS Host, each with the answer that had told so."""
+    if not requests:
+        return []
+    replay = _Replay(requests[0].log.requests)
+    judged = [(request, *replay.judge_known(request)) for request in requests]
+    return [(request, why) for request, known, why in judged if known]
+
+
 class _Replay:
     """What a client of RFC 6797 knows, from the answers in a log up to a request."""
 
@@ -53,6 +62,10 @@ class _Replay:
 
     def judge(self, request: Request) -> str:
         """Why a request should have been upgraded, or why nothing asked for that."""
+        return self.judge_known(request)[1]
+
+    def judge_known(self, request: Request) -> tuple[bool, str]:
+        """Whether its host was known, and why it was or was not."""
         for other in self._rest:
             if other is request:
                 break
@@ -62,17 +75,17 @@ class _Replay:
         decision = self._hsts.request(request.url)
         if decision.dynamic is not None:
             told, _ = self._told[decision.dynamic.domain]
-            return f"{decision.dynamic.domain} was known: {_answer(told)}"
+            return True, f"{decision.dynamic.domain} was known: {_answer(told)}"
         parents = [name for name in self._told if f".{decision.host}".endswith(f".{name}")]
         if not parents:
-            return "nothing had told the client before: it learns over error-free TLS only (§8.1)"
+            return False, "nothing had told the client before: it learns over error-free TLS only (§8.1)"
         told, outcome = self._told[max(parents, key=len)]
         why = decision.message
         if isinstance(outcome, Ignored):
             why = outcome.message
         elif isinstance(outcome, Removed):
             why = "max-age=0 says to forget it (§6.1.1)"
-        return f"{_answer(told)}, but {why}"
+        return False, f"{_answer(told)}, but {why}"
 
     def _hear(self, request: Request) -> None:
         self._now = request.time

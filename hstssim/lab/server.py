@@ -13,9 +13,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h11
 
@@ -27,7 +29,10 @@ from hstssim.lab.machine import Loop
 from hstssim.lab.proxy import Destination, destination
 from hstssim.lab.site import Site
 from hstssim.lab.stream import Plain, Secure, Stream
-from hstssim.script import Reply, text_reply
+from hstssim.script import EVERYTHING, Reply, text_reply
+
+if TYPE_CHECKING:
+    from hstssim.lab.names import Lookup
 
 LOOPBACK = "127.0.0.1"
 _HEAD = 65536  # bytes of a request line and its fields
@@ -112,6 +117,33 @@ class Server:
             done = asyncio.run_coroutine_threadsafe(what(self._loop), self._loop)
         done.result()
 
+    def listen(self, name: str, listener: socket.socket) -> None:
+        """Serve a further listener, of another network perhaps, until `leave`."""
+        self._read(listener, partial(self._accept, name=name, listener=listener))
+
+    def serve_names(self, sock: socket.socket, noted: Callable[[Lookup], None]) -> None:
+        """Answer the DNS questions that come to a socket, until `leave`."""
+        self._read(sock, partial(_answer_names, sock=sock, noted=noted))
+
+    def leave(self, sock: socket.socket) -> None:
+        """Serve a socket no longer, and close it."""
+
+        async def left(loop: Loop) -> None:
+            await loop.quiet()
+            loop.remove_reader(sock)
+            sock.close()
+
+        self._wait_for(left)
+        sock.close()
+
+    def _read(self, sock: socket.socket, ready: Callable[[Loop], None]) -> None:
+        sock.setblocking(False)
+
+        async def added(loop: Loop) -> None:
+            loop.add_reader(sock, ready, loop)
+
+        self._wait_for(added)
+
     async def _cut(self, loop: Loop) -> None:
         await loop.quiet()  # what is half accepted is accepted first
         talks = [*self._talks]
@@ -174,12 +206,25 @@ class Server:
         except Exception as error:  # whatever it is, the next client is served
             connection.errors.append(f"the lab failed: {error!r}")
         finally:
-            connection.closed = True
+            self.log.close(connection)
 
     @property
     def hung(self) -> str:
         """What is noted of a client that was cut off."""
         return f"hung for {self.idle:g} s: cut off"
+
+
+def _answer_names(_loop: Loop, sock: socket.socket, noted: Callable[[Lookup], None]) -> None:
+    from hstssim.lab.names import answer
+
+    with suppress(OSError):
+        while True:
+            question, whose = sock.recvfrom(65536)
+            reply, lookup = answer(question)
+            if lookup is not None:
+                noted(lookup)
+            if reply:
+                sock.sendto(reply, whose)
 
 
 class _Talk:
@@ -217,7 +262,8 @@ class _Talk:
                     await stream.refuse_tls()
                 else:
                     kind = "valid" if site is None else site.certificate
-                    name = site.name if site is not None and kind == "wildcard" else name
+                    if site is not None and kind == "wildcard" and site.name != EVERYTHING:
+                        name = site.name
                     secure = Secure(stream, self._server.authority.context(name, kind))
                     connection.certificate = kind
                     await secure.handshake()
@@ -243,7 +289,7 @@ class _Talk:
         except HSTSSimError:
             name = ""
         site = self._server.find(name)
-        return name or (LOOPBACK if site is None else site.name), site
+        return name or (LOOPBACK if site is None or site.name == EVERYTHING else site.name), site
 
     async def _speak_http(self, stream: Stream, tls: bool) -> Stream | None:
         """Answer requests; a stream if the client goes on inside a tunnel."""
