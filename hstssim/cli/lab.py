@@ -59,6 +59,11 @@ examples:
     made.add_argument(
         "--timeout", metavar="SECONDS", type=float, help="with --sealed: for the program (status 124)"
     )
+    made.add_argument(
+        "--fresh-home",
+        action="store_true",
+        help="with --sealed: an empty HOME: it knows nothing and keeps nothing",
+    )
     made.add_argument("--quiet", "-q", action="store_true", help="with --sealed: say nothing of what arrived")
     made.add_argument("--log", metavar="FILE", help="write what arrives there, as JSON Lines")
     made.add_argument("--json", action="store_true", help="JSON Lines (with --sealed: on stderr)")
@@ -70,6 +75,9 @@ def run(arguments: Namespace) -> int:
     from hstssim.lab import Lab, sitefile
 
     words, path = arguments.words, arguments.file
+    if arguments.sealed and path is None and words and words[0].endswith(".toml"):
+        path, *arguments.words = words
+        words = arguments.words
     if not arguments.sealed and words:
         if len(words) > 1 or path is not None:
             raise UsageError(f"one file of sites is taken; a command, with --sealed; seen {shlex.join(words)!r}")
@@ -136,7 +144,7 @@ def _serve(lab: Lab, seen: _Seen, file: SiteFile, arguments: Namespace) -> int:
         _print_json({"event": "closed"} | seen.counts())
     else:
         print()
-        for line in seen.summary(lab):
+        for line in seen.summary(lab, sys.stdout):
             print(line)
     return 0
 
@@ -176,7 +184,9 @@ def _pointers(lab: Lab, file: SiteFile) -> Iterator[str]:
     yield "any program at all"
     yield "  hstssim lab --sealed -- COMMAND"
     yield ""
-    sites = "hstssim lab --sites" + ("" if file.path.endswith("sites.toml") else f" {file.path}")
+    from hstssim.lab.sitefile import BUILT_IN
+
+    sites = "hstssim lab --sites" + ("" if file.path == BUILT_IN else f" {shlex.quote(file.path)}")
     yield f"`{sites}` lists the sites. Ctrl-C ends the lab."
 
 
@@ -205,7 +215,7 @@ def _wrapped(words: list[str], width: int = 78) -> Iterator[str]:
 
 
 def _sealed(lab: Lab, seen: _Seen, arguments: Namespace) -> int:
-    with lab.sealed() as room:
+    with lab.sealed(fresh_home=arguments.fresh_home) as room:
         process = room.popen(arguments.words)
         before = _pass_signals_to(process)
         try:
@@ -225,7 +235,7 @@ def _sealed(lab: Lab, seen: _Seen, arguments: Namespace) -> int:
         if arguments.json:
             _print_json({"event": "closed", "exit_status": status} | seen.counts(), sys.stderr)
         else:
-            for line in seen.summary(lab):
+            for line in seen.summary(lab, sys.stderr):
                 print(line, file=sys.stderr)
     else:
         seen.show(0, None)
@@ -319,12 +329,12 @@ class _Seen:
             "connections_without_request": self._refused,
         }
 
-    def summary(self, lab: Lab) -> Iterator[str]:
+    def summary(self, lab: Lab, stream: TextIO) -> Iterator[str]:
         """What came, and what of it should not have travelled in the clear."""
         from hstssim.lab.plaintext import known_before
 
         broken = known_before(lab.plaintext_requests)
-        colour = coloured(sys.stdout)
+        colour = coloured(stream)
         plain = f"{self._plaintext} in the clear"
         plain = paint(plain, RED, colour) if self._plaintext else paint(plain, GREEN, colour)
         yield (

@@ -93,6 +93,10 @@ class Client(NamedTuple):
         return [_filled(word, fill) for word in (program, *self.apart, *known, *sandbox, *rest)]
 
 
+INSTEAD = "where there is none, `client_env` and `client_args` (`hstssim lab`) lead programs through a proxy"
+"""What can be done without a sealed room."""
+
+
 def environment(way: Way, client: str | None = None) -> dict[str, str]:
     """The variables that bring a child process to the lab: its proxy, and its authority.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -277,7 +278,7 @@ class Lab:
         with trusting(self.ca_file), resolving(self):
             yield self
 
-    def sealed(self, *, ports: Sequence[int] = (80, 443, 8080, 8443)) -> Room:
+    def sealed(self, *, ports: Sequence[int] = (80, 443, 8080, 8443), fresh_home: bool = False) -> Room:
         """A room where programs run unchanged and reach the lab, under every name, and nothing else (Linux).
 
         ```python
@@ -287,13 +288,17 @@ class Lab:
 
         Args:
             ports: where the lab listens in there; each understands plaintext and TLS.
+            fresh_home: give programs an empty HOME, which goes with the lab, so that they know nothing and keep
+                nothing. Otherwise they use the user's settings and state files, as they do outside.
 
         Raises:
             LabError: the system has no namespaces for us, or a port is none.
         """
+        if not sys.platform.startswith("linux"):
+            raise LabError(f"a sealed room needs the namespaces of Linux: {clients.INSTEAD}; seen {sys.platform}")
         from hstssim.lab.sealed import Room
 
-        return Room(self._open(), self._authority, os.path.dirname(self.ca_file), ports)
+        return Room(self._open(), self._authority, os.path.dirname(self.ca_file), ports, fresh_home)
 
     def _way(self) -> clients.Way:
         server = self._open()

@@ -22,6 +22,9 @@ from typing import Any, NoReturn
 NEW_MOUNTS, NEW_USER, NEW_PIDS, NEW_NETWORK = 0x00020000, 0x10000000, 0x20000000, 0x40000000
 _NOSUID, _NODEV, _BIND, _RECURSIVE, _SLAVE, _DETACH = 0x2, 0x4, 0x1000, 0x4000, 0x80000, 0x2
 _DIE_WITH_PARENT = 1
+_DROP = 24
+_LEAVING = (12, 16, 17, 19, 21, 22, 27)
+"""CAP_NET_ADMIN, SYS_MODULE, SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_BOOT, MKNOD (<linux/capability.h>)."""
 _GET_FLAGS, _SET_FLAGS, _SET_ADDRESS, _UP = 0x8913, 0x8914, 0x8916, 0x1
 
 FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
@@ -201,7 +204,7 @@ def enter(lifeline: int, namespaces: list[int], words: list[str]) -> int:
     first = os.fork()
     if first == 0:
         os.close(tell)
-        _guarded(_first, told, folder, words, environment, before)
+        _guarded(_first, told, folder, words, environment, before, len(namespaces) > 2)
     os.close(told)
     while not _over(lifeline):
         came = signal.sigwaitinfo(watched)
@@ -227,7 +230,12 @@ def _over(lifeline: int) -> bool:
 
 
 def _first(
-    told: int, folder: str, words: list[str], environment: dict[bytes, bytes], mask: set[signal.Signals]
+    told: int,
+    folder: str,
+    words: list[str],
+    environment: dict[bytes, bytes],
+    mask: set[signal.Signals],
+    confined: bool,
 ) -> NoReturn:
     """Process 1: starts the program, buries the orphans, and takes everything with it when the program ends."""
     _call("end with the parent", "prctl", _DIE_WITH_PARENT, int(signal.SIGKILL), 0, 0, 0)
@@ -235,7 +243,7 @@ def _first(
     program = os.fork()
     if program == 0:
         os.close(told)
-        _guarded(_execute, folder, words, environment, mask)
+        _guarded(_execute, folder, words, environment, mask, confined)
     while True:
         came = signal.sigwaitinfo({*_FORWARDED, signal.SIGCHLD})
         if came.si_signo != signal.SIGCHLD:
@@ -255,8 +263,11 @@ def _first(
 
 
 def _execute(
-    folder: str, words: list[str], environment: dict[bytes, bytes], mask: set[signal.Signals]
+    folder: str, words: list[str], environment: dict[bytes, bytes], mask: set[signal.Signals], confined: bool
 ) -> NoReturn:
+    if not confined:  # by a user namespace: this is the machine's root, who could leave
+        for capability in _LEAVING:
+            _call("drop a capability", "prctl", _DROP, capability, 0, 0, 0)
     for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

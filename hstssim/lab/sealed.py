@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -35,9 +37,7 @@ BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 """Where programs in a room find the lab's authority; the other usual places have it too."""
 
 _MISLEADING = (*clients.PROXY_VARIABLES, "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES", "SSLKEYLOGFILE")
-_INSTEAD = (
-    "where there can be no room, `client_env` and `client_args` (`hstssim lab`) lead programs through a proxy"
-)
+_XDG_HOME = re.compile("XDG_[A-Z]+_HOME|WGETRC|CURL_HOME")
 
 
 class Room:
@@ -46,14 +46,20 @@ class Room:
     Each program gets process identifiers of its own, so that whatever it began ends when it ends.
     """
 
-    def __init__(self, server: Server, authority: Authority, directory: str, ports: Sequence[int]) -> None:
+    def __init__(
+        self, server: Server, authority: Authority, directory: str, ports: Sequence[int], fresh_home: bool
+    ) -> None:
         self.ports = _checked(ports)
         self._server = server
         self._lookups: list[Lookup] = []
         self._running: weakref.WeakSet[subprocess.Popen[Any]] = weakref.WeakSet()
         self._open = True
-        if not sys.platform.startswith("linux"):
-            raise LabError(f"a sealed room needs the namespaces of Linux: {_INSTEAD}; seen {sys.platform}")
+        self._home: str | None = None
+        if fresh_home:
+            self._home = tempfile.mkdtemp(prefix="home-", dir=directory)
+            with contextlib.suppress(LabError):  # browsers have their policies, too
+                database = clients.nss_database(directory, authority.file)
+                shutil.copytree(database, os.path.join(self._home, ".pki", "nssdb"))
         stage = os.path.join(directory, "room")
         os.makedirs(stage, exist_ok=True)
         spec = {
@@ -61,7 +67,7 @@ class Room:
             "stage": stage,
             "ports": self.ports,
             "etc": _etc(authority),
-            "over": _databases(authority.file, directory),
+            "over": [] if fresh_home else _databases(authority.file, directory),
             "kept": _displays(),
         }
         self._namespaces, listeners = self._make(spec)
@@ -100,7 +106,9 @@ class Room:
             ours.close()
             keeper.kill()
             keeper.wait()
-        raise LabError(f"a sealed room needs namespaces, which this system refuses: {_INSTEAD}; {_hint(failures)}")
+        raise LabError(
+            f"a sealed room needs namespaces, which this system refuses: {clients.INSTEAD}; {_hint(failures)}"
+        )
 
     # ── programs
 
@@ -108,6 +116,9 @@ class Room:
     def environment(self) -> dict[str, str]:
         """The environment of programs: this process's, without proxies, with variables that name our authority."""
         kept = {name: value for name, value in os.environ.items() if name not in _MISLEADING}
+        if self._home is not None:
+            kept = {name: value for name, value in kept.items() if not _XDG_HOME.fullmatch(name)}
+            kept["HOME"] = self._home
         return kept | clients.trust_environment(BUNDLE) | {"SSL_CERT_DIR": os.path.dirname(BUNDLE)}
 
     @property

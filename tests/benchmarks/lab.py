@@ -126,6 +126,29 @@ def starts() -> Iterator[Row]:
         yield row if "trustme" in name else row.judged(most=300)
 
 
+def rooms() -> Iterator[Row]:
+    from hstssim.errors import LabError
+
+    with Lab() as lab:
+
+        def up() -> float:
+            begin = time.perf_counter()
+            with lab.sealed():
+                return time.perf_counter() - begin
+
+        try:
+            with lab.sealed() as room:
+                calls = {"a sealed room is up": up, "  a program in it": lambda: timed(lambda: room.run(["true"]))}
+                calls["  the program alone"] = lambda: timed(lambda: subprocess.run(["true"], check=True))
+                found = medians(calls)
+        except LabError as error:
+            yield Row("a sealed room", note=str(error))
+            return
+    for name, seconds in found.items():
+        row = Row(name, seconds * 1e3, "ms")
+        yield row.judged(most=500) if "room" in name else row
+
+
 def certificates(size: int) -> Iterator[Row]:
     serial = count()
     with Lab() as lab:
@@ -191,6 +214,7 @@ def rows(size: int) -> Iterator[Row]:
     if peer("trustme") is None:
         yield Row("  trustme", note="trustme is not installed")
     yield from starts()
+    yield from rooms()
     yield from certificates(max(size // 100, 5))
     yield from requests(size)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -215,6 +216,9 @@ def test_json_lines_say_what_opens_arrives_and_closes(start: Start, tmp_path: Pa
 
 # ── in a room
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TIME = re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE)
+
 
 @pytest.fixture
 def sealed(start: Start) -> Callable[..., tuple[int, str, str]]:
@@ -231,6 +235,35 @@ def sealed(start: Start) -> Callable[..., tuple[int, str, str]]:
 
 
 @pytest.mark.oracle
+def test_the_readmes_command_prints_what_it_shows(sealed: Callable[..., tuple[int, str, str]]) -> None:
+    program("curl")
+    [(command, shown)] = re.findall(r"```text\n\$ hstssim lab (--sealed .*?)\n(.*?)```", README, re.DOTALL)
+    status, said, errors = sealed(*shlex.split(command))
+    assert (status, TIME.sub("", said + errors)) == (0, TIME.sub("", shown))
+
+
+@pytest.mark.oracle
+def test_the_readmes_program_prints_what_it_shows() -> None:
+    program("wget")
+    [(code, shown)] = re.findall(r"```python\n(# sealed\.py\n.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
+    words = [sys.executable, "-W", "error", "-c", code]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    if "needs namespaces" in done.stderr and os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") != "1":
+        pytest.skip(done.stderr)
+    assert (done.stdout, done.stderr) == (shown, "")
+
+
+def test_the_readmes_file_of_sites_is_one(run: Run, tmp_path: Path) -> None:
+    [text] = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "shop.toml").write_text(text)
+    assert [line.split()[0] for line in run("lab", "--sites", str(tmp_path / "shop.toml")).lines] == [
+        "shop.test",
+        "*",
+    ]
+
+
+@pytest.mark.oracle
 def test_the_lab_answers_for_the_whole_internet(sealed: Callable[..., tuple[int, str, str]]) -> None:
     program("curl")
     status, said, errors = sealed("--sealed", "--", "bash", "-c", "curl -s https://github.com/")
@@ -238,6 +271,18 @@ def test_the_lab_answers_for_the_whole_internet(sealed: Callable[..., tuple[int,
     request, summary = errors.splitlines()
     assert request[9:] == "200 GET https://github.com/"
     assert summary == "hstssim lab: 1 request, 0 in the clear; 0 connections without a request"
+
+
+@pytest.mark.oracle
+def test_a_file_of_sites_may_stand_before_the_command(
+    sealed: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    program("curl")
+    path = tmp_path / "shop.toml"
+    path.write_text('[[site]]\nname = "shop.test"\n')
+    for words in ([str(path), "--"], ["-f", str(path), "--"]):
+        status, said, _ = sealed("--sealed", *words, "curl", "-s", "https://shop.test/")
+        assert (status, said) == (0, "shop.test answers / over https\n")
 
 
 @pytest.mark.oracle

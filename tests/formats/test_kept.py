@@ -536,3 +536,8 @@ def test_it_is_an_ordinary_store(tmp_path: Path) -> None:
         assert "0 known hosts" in repr(store)
         assert repr(store).endswith(f"in {tmp_path / 's'}>")
         assert isinstance(store.add("a.test"), KnownHost)
+
+
+def test_an_empty_path_is_refused() -> None:
+    with pytest.raises(StoreError, match="the name of a file is required"):
+        open_store("")

@@ -290,9 +290,14 @@ def test_the_sockets_of_the_machines_services_are_hidden(run: Run) -> None:
 
 def bomb(folder: Path, end: str = "") -> list[str]:
     """Fifty children that nobody waits for, each in a session of its own."""
-    name = shutil.copy("/bin/sleep", folder / f"sleep-{folder.name}")
+    name = shutil.copy("/bin/sleep", folder / marker(folder))
     script = f"for i in $(seq 50); do (setsid {name} 1000 >/dev/null 2>&1 &) ; done; echo up; {end}"
     return ["sh", "-c", script]
+
+
+def marker(folder: Path) -> str:
+    """A name that no other run has used."""
+    return f"sleep-{folder.stat().st_ino}-{os.getpid()}"
 
 
 def left(folder: Path) -> list[str]:
@@ -303,7 +308,7 @@ def left(folder: Path) -> list[str]:
             words = (process / "cmdline").read_bytes()
         except OSError:
             continue
-        if f"sleep-{folder.name}".encode() in words.split(b"\0")[0]:
+        if marker(folder).encode() in words.split(b"\0")[0]:
             found.append(process.name)
     return found
 
@@ -411,6 +416,42 @@ with Lab() as lab:
     if "Permission denied" in done.stderr and "site-packages" in done.stderr:
         pytest.skip("the packages are root's alone")
     assert done.stdout.split("\n")[:3] == ["65534", "65534", "good.test answers / over https"], done.stderr
+
+
+def test_root_needs_no_user_namespace(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can do without")
+
+    def refused(process: int) -> None:
+        raise PermissionError(f"no mapping for {process}")
+
+    monkeypatch.setattr("hstssim.lab.sealed._map_users", refused)
+    lab.site("good.test")
+    with lab.sealed() as room:
+        done = room.run(["curl", "-sS", "https://good.test/"], capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == ("good.test answers / over https\n", "")
+        assert room.run(["umount", "/etc"], capture_output=True).returncode != 0
+
+
+def test_a_fresh_home_knows_nothing_and_keeps_nothing(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / ".wget-hsts").write_text("good.test 0 1 1700000000 3000000000\n")
+    lab.site("good.test", sts="max-age=300")
+    before = sorted(os.listdir(tmp_path))
+    try:
+        room = lab.sealed(fresh_home=True)
+    except LabError as error:
+        missing(f"no namespaces: {error}")
+    with room:
+        room.run(["wget", "-q", "-O", "/dev/null", "http://good.test/a", "https://good.test/b"])
+        said = room.run(["sh", "-c", "env; ls -A ~"], capture_output=True, text=True).stdout
+    assert [request.url for request in lab.requests] == ["http://good.test/a", "https://good.test/b"]
+    assert ".wget-hsts" in said.split("\n")
+    assert "XDG_CONFIG_HOME" not in said
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 # ── what is refused
