@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hstssim.difference import TELLING_HEADERS, TELLING_HOSTS, Comparison, Outcome, diff
     from hstssim.errors import (
+        AuditError,
         FormatError,
         HSTSSimError,
         InvalidHeader,
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "difference": "TELLING_HEADERS TELLING_HOSTS Comparison Outcome diff",
-    "errors": "FormatError HSTSSimError InvalidHeader InvalidHost InvalidRequest InvalidTime InvalidURL LabError "
-    "MissingExtra PreloadError StoreError",
+    "errors": "AuditError FormatError HSTSSimError InvalidHeader InvalidHost InvalidRequest InvalidTime InvalidURL "
+    "LabError MissingExtra PreloadError StoreError",
     "formats.kept": "open_store",
     "header": "Directives Problem",
     "interceptor": "Decision Interceptor Step",
@@ -73,6 +74,7 @@ __all__ = [
     "TELLING_HOSTS",
     "WGET",
     "WGET_1_21",
+    "AuditError",
     "Browser",
     "Comparison",
     "Decision",

@@ -14,7 +14,8 @@ HSTSSimError
 ├── StoreError    (OSError)      .path: a state file that cannot be read, made or written
 ├── PreloadError                 the list is missing, damaged, or of another version
 ├── MissingExtra  (ImportError)  names the pip command
-└── LabError                     the lab was asked for what cannot be; says what to do instead
+├── LabError                     the lab was asked for what cannot be; says what to do instead
+└── AuditError                   so was an audit
 ```
 """
 
@@ -143,6 +144,10 @@ class MissingExtra(HSTSSimError, ImportError):
 
 class LabError(HSTSSimError):
     """The lab was asked for what cannot be: an unknown site, a port in use, a script that cannot be sent."""
+
+
+class AuditError(HSTSSimError):
+    """An audit was asked for what cannot be: an unknown case, a command without a URL, a missing program."""
 
 
 def short(seen: object) -> str:

@@ -30,6 +30,7 @@ ALLOWED_AMONG_EDGES = {
     ("traces", "network"),
     ("network", "script"),
     ("lab", "script"),
+    ("audit", "lab"),  # design.md: a judge needs a lab
 }
 
 # Nothing of rings 0 to 2 knows of these.

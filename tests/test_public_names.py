@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hstssim
-from hstssim import errors, lab
+from hstssim import audit, errors, lab
 
 # The stable names of the first release so far; a name that is here stays.
 STABLE = {
@@ -23,7 +23,7 @@ STABLE = {
     *("TELLING_HEADERS", "TELLING_HOSTS"),
     *("Browser", "Navigation", "ScriptedNetwork", "LiveNetwork", "InvalidRequest"),
     *("Noted", "Removed", "Ignored", "HSTSSimError", "InvalidHeader", "InvalidHost", "InvalidURL", "InvalidTime"),
-    *("FormatError", "StoreError", "PreloadError", "MissingExtra", "LabError", "open_store"),
+    *("FormatError", "StoreError", "PreloadError", "MissingExtra", "LabError", "AuditError", "open_store"),
 }
 
 
@@ -112,6 +112,7 @@ ERRORS = [
     ("FormatError", ValueError, None),
     ("StoreError", OSError, lambda: hstssim.open_store("/nowhere/at/all/hsts.sqlite")),
     ("MissingExtra", ImportError, None),
+    ("AuditError", Exception, lambda: audit.CommandSubject(["curl"])),
     ("LabError", Exception, lambda: lab.Lab().site_of("shop.test")),
 ]
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "store": "look after what is known: list, note, add, remove, clear",
     "convert": "translate a state file from one program's format to another's",
     "lab": "real TLS on this machine for any client; with --sealed, a room around any program",
+    "audit": "grade any client's HSTS, case by case, by what arrives at the lab",
     "profiles": "the profiles side by side, and where they disagree; `profiles diff`: where they disagree",
     "preload": "look at the preload list, or build one",
 }

@@ -114,6 +114,11 @@ class Lab:
         self._sites.clear()
         self.log.clear()
 
+    def cut(self, host: str) -> None:
+        """Close the connections that were begun with this name, so that its certificate is looked at anew."""
+        if self._server is not None:
+            self._server.cut(host)
+
     # ── sites
 
     def site(

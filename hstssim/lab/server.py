@@ -67,6 +67,7 @@ class Server:
         self.find = find
         self.idle = idle
         self._talks: dict[asyncio.Task[None], socket.socket] = {}
+        self._held: dict[asyncio.Task[None], Connection] = {}
         self._loop: Loop | None = None
         self._closing = threading.Lock()  # nobody asks a loop that will not answer
 
@@ -106,9 +107,9 @@ class Server:
         """Wait until what had arrived when this was called has been dealt with."""
         self._wait_for(Loop.quiet)
 
-    def cut(self) -> None:
-        """Close every connection."""
-        self._wait_for(self._cut)
+    def cut(self, sni: str | None = None) -> None:
+        """Close every connection, or those that were begun with this name."""
+        self._wait_for(partial(self._cut, sni=sni))
 
     def _wait_for(self, what: Callable[[Loop], Coroutine[Any, Any, None]]) -> None:
         with self._closing:
@@ -144,9 +145,11 @@ class Server:
 
         self._wait_for(added)
 
-    async def _cut(self, loop: Loop) -> None:
+    async def _cut(self, loop: Loop, sni: str | None = None) -> None:
         await loop.quiet()  # what is half accepted is accepted first
-        talks = [*self._talks]
+        talks = [
+            talk for talk in self._talks if sni is None or (talk in self._held and self._held[talk].sni == sni)
+        ]
         for talk in talks:
             talk.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
@@ -183,6 +186,7 @@ class Server:
             talk.add_done_callback(self._left)
 
     def _left(self, talk: asyncio.Task[None]) -> None:
+        self._held.pop(talk, None)
         self._talks.pop(talk).close()  # nobody else does so for a talk that was cancelled before it began
 
     def _resume(self, loop: Loop, name: str, listener: socket.socket) -> None:
@@ -191,6 +195,9 @@ class Server:
 
     async def _talk(self, listener: str, sock: socket.socket) -> None:
         connection = self.log.connect(listener)
+        talk = asyncio.current_task()
+        assert talk is not None
+        self._held[talk] = connection
         try:
             stream = await Plain.over(sock, self.idle)
             try:

@@ -1,0 +1,69 @@
+"""`hstssim audit` at the terminal; what it grades is tested in tests/audit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from hstssim.audit import CASES
+from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+FETCH = """
+import sys, urllib.request
+try:
+    urllib.request.urlopen(sys.argv[1], timeout=5)
+except OSError:
+    pass
+"""
+CLIENT = ("--proxy", "--case", "note", "--", sys.executable, "-c", FETCH, "{url}")
+
+
+def test_the_cases_are_listed(run: Run) -> None:
+    ran = run("audit", "--list")
+    assert (ran.status, len(ran.lines)) == (0, len(CASES))
+    assert ran.lines[0].split()[:3] == ["note", "§8.1", "MUST"]
+
+
+def test_a_client_without_hsts_fails_and_is_told_so(run: Run) -> None:
+    ran = run("audit", *CLIENT)
+    assert ran.status == 1
+    assert ran.lines[1].startswith("UNIMPLEMENTED note")
+    assert "PLAINTEXT GET http://note-1.test/note-1/probe 200" in ran.out
+    assert ran.lines[-1].endswith(": 1 UNIMPLEMENTED")
+
+
+def test_what_is_expected_to_fail_may(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "expected").write_text("note  # nothing yet\n")
+    assert run("audit", "--expected", str(tmp_path / "expected"), *CLIENT).status == 0
+
+
+def test_every_report_is_written(run: Run, tmp_path: Path) -> None:
+    junit, page = tmp_path / "a.xml", tmp_path / "a.html"
+    ran = run("audit", "--json", "--junit", str(junit), "--html", str(page), *CLIENT)
+    [results] = json.loads(ran.out)["clients"].values()
+    assert [result["verdict"] for result in results] == ["UNIMPLEMENTED"]
+    assert "<testsuite " in junit.read_text()
+    assert page.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "a client is required"),
+        (["--", "curl", "http://a.test/"], "a command says where its URL goes"),
+        (["--", "no-such-program", "{url}"], "a command is a program that is installed"),
+        (["--preset", "netscape"], "a preset is one of curl"),
+        (["--case", "none", "--", sys.executable, "{url}"], "a case is one of note"),
+        (["--expected", "/no/such/file", "--", sys.executable, "{url}"], "--expected names a file of cases"),
+    ],
+    ids=["no client", "no url", "no program", "no preset", "no case", "no file"],
+)
+def test_bad_input_is_one_line_and_exit_status_2(run: Run, words: list[str], said: str) -> None:
+    ran = run("audit", *words)
+    assert (ran.status, ran.out, len(ran.complaints)) == (2, "", 1)
+    assert said in ran.err
