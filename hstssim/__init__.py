@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "difference": "TELLING_HEADERS TELLING_HOSTS Comparison Outcome diff",
-    "errors": "AuditError FormatError HSTSSimError InvalidHeader InvalidHost InvalidRequest InvalidTime InvalidURL "
-    "LabError MissingExtra PreloadError StoreError",
+    "errors": "AuditError FormatError HSTSSimError InvalidHeader InvalidHost InvalidRequest InvalidTime "
+    "InvalidURL LabError MissingExtra PreloadError StoreError",
     "formats.kept": "open_store",
     "header": "Directives Problem",
     "interceptor": "Decision Interceptor Step",
