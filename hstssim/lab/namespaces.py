@@ -30,6 +30,9 @@ _GET_FLAGS, _SET_FLAGS, _SET_ADDRESS, _UP = 0x8913, 0x8914, 0x8916, 0x1
 FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 """Exit statuses, as with shells and containers: the room failed; the program cannot be run, is not there."""
 
+END = signal.SIGRTMIN
+"""Tells the process that entered a room to kill what runs there, and to end when that is gone."""
+
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -190,7 +193,7 @@ def enter(lifeline: int, namespaces: list[int], words: list[str]) -> int:
         os.set_inheritable(number, False)
     environment = _environment()
     folder = os.getcwd()
-    watched = {*_FORWARDED, signal.SIGCHLD, signal.SIGIO}
+    watched = {*_FORWARDED, signal.SIGCHLD, signal.SIGIO, END}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     # No thread may watch it where process identifiers are new, so a signal tells of its end. The signal goes with
     # what is opened, and other programs have the same one: so it is opened anew.
@@ -206,18 +209,19 @@ def enter(lifeline: int, namespaces: list[int], words: list[str]) -> int:
         os.close(tell)
         _guarded(_first, told, folder, words, environment, before, len(namespaces) > 2)
     os.close(told)
-    while not _over(lifeline):
+    ended = False
+    while not ended and not _over(lifeline):
         came = signal.sigwaitinfo(watched)
         if came.si_signo == signal.SIGCHLD:
-            if os.waitpid(first, os.WNOHANG)[0] == first:
-                break
-        elif (
-            came.si_signo != signal.SIGIO and came.si_code <= 0
-        ):  # from a process; what the terminal sends reaches the program by itself
+            ended = os.waitpid(first, os.WNOHANG)[0] == first
+        elif came.si_signo == END:
+            break
+        elif came.si_signo != signal.SIGIO and came.si_code <= 0:
+            # It is from a process; what the terminal sends reaches the program by itself.
             os.kill(first, came.si_signo)
-    else:
+    if not ended:
         os.kill(first, signal.SIGKILL)
-        os.waitpid(first, 0)
+        os.waitpid(first, 0)  # which waits for all that it had begun
     status = os.read(tell, 16)
     return int(status) if status else -int(signal.SIGKILL)
 

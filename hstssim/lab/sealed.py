@@ -197,17 +197,25 @@ class Room:
             try:
                 said, errors = process.communicate(input, timeout)
             except subprocess.TimeoutExpired as late:
-                process.kill()
+                self._end(process)
                 late.cmd = list(command)
                 late.stdout, late.stderr = process.communicate()
                 raise
             except BaseException:
-                process.kill()
+                self._end(process)
                 raise
         done = subprocess.CompletedProcess(list(command), process.returncode, said, errors)
         if check:
             done.check_returncode()
         return done
+
+    def _end(self, process: subprocess.Popen[Any]) -> None:
+        """Kill a program and all that it began; it is gone afterwards."""
+        process.send_signal(namespaces.END)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
     # ── closing
 
