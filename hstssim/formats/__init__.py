@@ -79,10 +79,10 @@ def recognise(data: bytes, path: str = "") -> Format | None:
         third = next((int(match[3]) for match in matches if match), 2)
         # The third column is a flag, or an instant.
         return FORMATS["wget2" if wget2.COLUMNS in heading or third > 1 else "wget2-1.99"]
+    if firefox.recognises(data):  # first: its checksum may be a brace, as JSON begins
+        return FORMATS["firefox"]
     if chrome.recognises(data):
         return FORMATS["chrome"]
-    if firefox.recognises(data):
-        return FORMATS["firefox"]
     if firefox_text.recognises(data):
         return FORMATS["firefox-txt"]
     for line in entries if "\0" not in text else ():

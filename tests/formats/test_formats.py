@@ -145,3 +145,15 @@ def test_entries_over_the_limit_of_the_profile_are_told(tmp_path: Path) -> None:
 
 def test_an_entry_with_a_dot_at_its_end_counts_without(tmp_path: Path) -> None:
     assert [known.domain for known in read(tmp_path, '.b.example. "unlimited"\n')[0]] == ["b.example"]
+
+
+@pytest.mark.parametrize("beginning", [b"{}", b"{ ", b'{"', b"//", b"#\n", b"  "])
+def test_firefoxs_file_is_known_whatever_its_first_checksum_looks_like(beginning: bytes) -> None:
+    from hstssim.formats import FORMATS, firefox, recognise
+
+    key, value = b"shop.test^partitionKey=%28https%2Cshop.test%29", b"1900000000000,1,0"
+    checksum = int.from_bytes(firefox.pack(key, value, 1, 20_000)[:2])
+    score = checksum ^ 1 ^ int.from_bytes(beginning)
+    slot = firefox.pack(key, value, score, 20_000)
+    assert slot[:2] == beginning
+    assert recognise(slot) is FORMATS["firefox"]
