@@ -34,8 +34,9 @@ examples:
   hstssim audit --preset wget --html wget.html
   hstssim audit --case expiry --case note -- python3 my_crawler.py {url}
   hstssim audit --preset all --junit audit.xml""",
+        takes_command=True,
     )
-    made.add_argument("words", metavar="COMMAND", nargs="*", help="the client and its arguments, after `--`")
+    made.add_argument("command", metavar="-- COMMAND", nargs="*", help="the client and its arguments, after `--`")
     made.add_argument(
         "--preset", metavar="NAME", action="append", default=[], help="a client that we know, or `all`; repeatable"
     )
@@ -116,8 +117,8 @@ def _subjects(arguments: Namespace) -> list[Subject]:
     from hstssim.lab.clients import CLIENTS
 
     subjects: list[Subject] = []
-    if arguments.words:
-        subjects.append(CommandSubject(arguments.words, timeout=arguments.timeout))
+    if arguments.command:
+        subjects.append(CommandSubject(arguments.command, timeout=arguments.timeout))
     for name in arguments.preset:
         if name != "all":
             subjects.append(preset(name, timeout=arguments.timeout))

@@ -42,15 +42,15 @@ examples:
   hstssim lab shop.toml
   hstssim lab --sites
   hstssim lab --sealed -- wget http://good.test/
-  hstssim lab --sealed -f shop.toml -- bash""",
+  hstssim lab --sealed shop.toml -- bash""",
+        takes_command=True,
     )
     made.add_argument(
-        "words",
-        metavar="FILE | COMMAND",
-        nargs="*",
-        help="a TOML file of sites; with --sealed, a program and its arguments",
+        "file", metavar="FILE", nargs="?", help="a TOML file of sites, in place of the built-in ones"
     )
-    made.add_argument("-f", "--file", metavar="FILE", help="a TOML file of sites, in place of the built-in ones")
+    made.add_argument(
+        "command", metavar="-- COMMAND", nargs="*", help="with --sealed: a program and its arguments, after `--`"
+    )
     made.add_argument("--sites", action="store_true", help="list the sites, and start nothing")
     made.add_argument("--toml", action="store_true", help="with --sites: as the file that they are")
     made.add_argument("--sealed", action="store_true", help="run a program in a sealed room")
@@ -74,15 +74,10 @@ def run(arguments: Namespace) -> int:
     """Run the lab; see the parser's text for the exit status."""
     from hstssim.lab import Lab, sitefile
 
-    words, path = arguments.words, arguments.file
-    if arguments.sealed and path is None and words and words[0].endswith(".toml"):
-        path, *arguments.words = words
-        words = arguments.words
-    if not arguments.sealed and words:
-        if len(words) > 1 or path is not None:
-            raise UsageError(f"one file of sites is taken; a command, with --sealed; seen {shlex.join(words)!r}")
-        [path] = words
-    if arguments.sealed and not words and not arguments.sites:
+    path, command = arguments.file, arguments.command
+    if command and not arguments.sealed:
+        raise UsageError(f"a command is taken with --sealed; seen {shlex.join(command)!r}")
+    if arguments.sealed and not command and not arguments.sites:
         raise UsageError("--sealed takes a command: hstssim lab --sealed -- COMMAND …")
     if arguments.timeout is not None and not 0 < arguments.timeout < 1e9:
         raise UsageError(f"--timeout is a number of seconds above 0; seen {arguments.timeout}")
@@ -152,12 +147,14 @@ def _serve(lab: Lab, seen: _Seen, file: SiteFile, arguments: Namespace) -> int:
 def _pointers(lab: Lab, file: SiteFile) -> Iterator[str]:
     """How to point programs at the lab; each is to be copied and pasted."""
     own = next((name for name in file.about if name != "*" and "." in name), "any.test")
+    from hstssim.lab.clients import CLIENTS
+
     url = URL if lab.answers_for("good.test") else f"https://{own}/"
     count = f"{len(lab.sites)} site{'s' if len(lab.sites) != 1 else ''}"
     yield f"hstssim lab: {count} on 127.0.0.1, ports {lab.http_port} (http) and {lab.https_port} (https)"
     yield ""
     yield "curl"
-    yield from _wrapped(["curl", *_short_curl(lab), url])
+    yield from _wrapped(["curl", *lab.client_args("curl"), url])
     yield "wget"
     yield from _wrapped(["wget", "-O", "-", *lab.client_args("wget"), url])
     yield "Python, and what else heeds these variables"
@@ -175,8 +172,7 @@ def _pointers(lab: Lab, file: SiteFile) -> Iterator[str]:
             words = [program, *lab.client_args(browser), url]
             if browser == "chromium":
                 home = lab.client_env(browser)["HOME"]
-                sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-                words = ["env", f"HOME={home}", program, *sandbox, *words[1:]]
+                words = ["env", f"HOME={home}", program, *CLIENTS[browser].for_user, *words[1:]]
         except LabError as error:
             yield f"  {error}"
             continue
@@ -188,10 +184,6 @@ def _pointers(lab: Lab, file: SiteFile) -> Iterator[str]:
 
     sites = "hstssim lab --sites" + ("" if file.path == BUILT_IN else f" {shlex.quote(file.path)}")
     yield f"`{sites}` lists the sites. Ctrl-C ends the lab."
-
-
-def _short_curl(lab: Lab) -> list[str]:
-    return ["--proxy", lab.proxy_url, "--noproxy", "", "--cacert", lab.ca_file]
 
 
 def _wrapped(words: list[str], width: int = 78) -> Iterator[str]:
@@ -216,7 +208,7 @@ def _wrapped(words: list[str], width: int = 78) -> Iterator[str]:
 
 def _sealed(lab: Lab, seen: _Seen, arguments: Namespace) -> int:
     with lab.sealed(fresh_home=arguments.fresh_home) as room:
-        process = room.popen(arguments.words)
+        process = room.popen(arguments.command)
         before = _pass_signals_to(process)
         try:
             status = process.wait(arguments.timeout)
@@ -224,21 +216,17 @@ def _sealed(lab: Lab, seen: _Seen, arguments: Namespace) -> int:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(2)
-            process.kill()
-            process.wait()
+            room.end(process)
             status = 124  # as timeout(1)
         for number, handler in before.items():
             signal.signal(number, handler)
         lab.catch_up()
-    if not arguments.quiet:
-        seen.show(0, sys.stderr)
-        if arguments.json:
-            _print_json({"event": "closed", "exit_status": status} | seen.counts(), sys.stderr)
-        else:
-            for line in seen.summary(lab, sys.stderr):
-                print(line, file=sys.stderr)
-    else:
-        seen.show(0, None)
+    seen.show(0, None if arguments.quiet else sys.stderr)
+    if not arguments.quiet and arguments.json:
+        _print_json({"event": "closed", "exit_status": status} | seen.counts(), sys.stderr)
+    elif not arguments.quiet:
+        for line in seen.summary(lab, sys.stderr):
+            print(line, file=sys.stderr)
     if status < 0:
         lab.close()
         _end_by(-status)

@@ -7,7 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hstssim.cli.terminal import complain
 from hstssim.errors import FormatError, HSTSSimError, StoreError
@@ -25,6 +25,20 @@ class UsageError(HSTSSimError):
 
 
 class _Parser(ArgumentParser):
+    takes_command = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; what stands after the first `--` is the command's, also what looks like an option of ours."""
+        if not self.takes_command:
+            return super().parse_known_args(args, namespace)
+        words = list(sys.argv[1:] if args is None else args)
+        place = words.index("--") if "--" in words else len(words)
+        parsed, rest = super().parse_known_args(words[:place], namespace)
+        if rest or parsed.command:
+            self.error(f"a command and its arguments stand after `--`; seen {[*rest, *parsed.command][0]!r}")
+        parsed.command = words[place + 1 :]
+        return parsed, rest
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and end."""
         raise UsageError(f"{message} (see `{self.prog} --help`)")
@@ -37,15 +51,20 @@ class _ReadOnlyStore(HSTSStore):
         pass
 
 
-def command_parser(command: str, description: str, epilog: str) -> ArgumentParser:
-    """A parser for one command, with an epilog that keeps its lines."""
-    return _Parser(
+def command_parser(command: str, description: str, epilog: str, takes_command: bool = False) -> ArgumentParser:
+    """A parser for one command, with an epilog that keeps its lines.
+
+    With `takes_command` the words after `--` are those of its argument `command`.
+    """
+    parser = _Parser(
         prog=f"hstssim {command}",
         description=description,
         epilog=epilog,
         formatter_class=lambda prog: RawDescriptionHelpFormatter(prog, width=_width()),
         allow_abbrev=False,
     )
+    parser.takes_command = takes_command
+    return parser
 
 
 def _width() -> int:

@@ -49,7 +49,7 @@ class Client(NamedTuple):
 
     name: str
     run: tuple[str, ...] = ()
-    """A command line that fetches `{url}`, and prints it if it can; `{workdir}` is a folder of its own. None for
+    """A command line that fetches `{url}`, and prints it if it can; `{workdir}` is a folder of its own. Empty for
     what is a library of a language that we start no program in."""
     source: str = ""
     """Where it comes from."""
@@ -62,6 +62,8 @@ class Client(NamedTuple):
     """Whether it looks at certificates, unasked."""
     apart: tuple[str, ...] = ()
     """Arguments that come first and keep it from the user's settings and state."""
+    as_root: tuple[str, ...] = ()
+    """Arguments without which root cannot start it."""
     state: tuple[str, ...] = ()
     """Arguments that name the file in which it remembers hosts, `{store}`; none if it cannot be told."""
     arguments: Callable[[Way], list[str]] | None = None
@@ -88,9 +90,13 @@ class Client(NamedTuple):
             raise LabError(f"{self.name} cannot be told where to remember hosts")
         program, *rest = self.run
         known = self.state if store is not None else ()
-        sandbox = ["--no-sandbox"] if self.name == "chromium" and os.geteuid() == 0 else []
         fill = {"{url}": url, "{workdir}": workdir, "{store}": store or "", "{python}": sys.executable}
-        return [_filled(word, fill) for word in (program, *self.apart, *known, *sandbox, *rest)]
+        return [_filled(word, fill) for word in (program, *self.apart, *known, *self.for_user, *rest)]
+
+    @property
+    def for_user(self) -> tuple[str, ...]:
+        """`as_root` if that is who we are."""
+        return self.as_root if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
 
 
 INSTEAD = "where there is none, `client_env` and `client_args` (`hstssim lab`) lead programs through a proxy"
@@ -213,10 +219,11 @@ async def fetch():
         print(await response.text())
 asyncio.run(fetch())"""
 _TREQ = """import treq
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import react
-async def fetch(reactor):
+async def fetch():
     print(await treq.text_content(await treq.get(url)))
-react(lambda reactor: __import__("twisted.internet.defer").internet.defer.ensureDeferred(fetch(reactor)))"""
+react(lambda reactor: ensureDeferred(fetch()))"""
 _SOUP = """import gi
 gi.require_version("Soup", "3.0")
 from gi.repository import Soup
@@ -324,9 +331,7 @@ CLIENTS: dict[str, Client] = {
         Client("treq", _python(f"exec({_TREQ!r})"), "pip: treq", _NONE, _OPENSSL),
         Client(
             "mechanize",
-            _python(
-                "import mechanize; b = mechanize.Browser(); b.set_handle_robots(False); print(b.open(url).read())"
-            ),
+            _python(f"exec({_MECHANIZE!r})"),
             "pip: mechanize",
             trusted_by=_OPENSSL,
         ),
@@ -401,6 +406,7 @@ CLIENTS: dict[str, Client] = {
             "Debian: chromium",
             trusted_by=("NSS database", "policy CACertificates"),
             apart=("--user-data-dir={workdir}/chromium",),
+            as_root=("--no-sandbox",),
             arguments=_chromium,
             environment=lambda way: {"HOME": _nss_home(way)},
             note="upgrades by itself what is not HSTS (HTTPS-Upgrades), .test not: run a control; fetches things"
@@ -432,8 +438,8 @@ def nss_database(directory: str, ca_file: str) -> str:
         LabError: certutil is missing.
     """
     database = os.path.join(directory, "home", ".pki", "nssdb")
-    if not os.path.exists(database):
-        os.makedirs(database)
+    if not os.path.exists(os.path.join(database, "cert9.db")):
+        os.makedirs(database, exist_ok=True)
         _trust(database, ca_file)
     return database
 

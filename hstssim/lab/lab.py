@@ -64,6 +64,7 @@ class Lab:
         self._idle = idle_timeout
         self._sites: dict[str, Site] = {}
         self._server: Server | None = None
+        self._rooms: list[Room] = []
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self.log = Log(clock, self.catch_up)
 
@@ -93,7 +94,9 @@ class Lab:
         return self
 
     def close(self) -> None:
-        """Close every connection, end the thread, remove the files. The log stays."""
+        """Close the rooms and every connection, end the thread, remove the files. The log stays."""
+        while self._rooms:
+            self._rooms.pop().close()
         if self._server is not None and self._directory is not None:
             self._server.close()
             self._directory.cleanup()
@@ -303,7 +306,9 @@ class Lab:
             raise LabError(f"a sealed room needs the namespaces of Linux: {clients.INSTEAD}; seen {sys.platform}")
         from hstssim.lab.sealed import Room
 
-        return Room(self._open(), self._authority, os.path.dirname(self.ca_file), ports, fresh_home)
+        room = Room(self._open(), self._authority, os.path.dirname(self.ca_file), ports, fresh_home)
+        self._rooms.append(room)
+        return room
 
     def _way(self) -> clients.Way:
         server = self._open()

@@ -157,15 +157,14 @@ def _empty_run(kept: list[str]) -> None:
     """Hide the sockets of the machine's services: they are on no network, and some look names up for others."""
     if not os.path.isdir("/run"):
         return
-    saved = [(path, os.open(path, os.O_PATH), os.path.isdir(path)) for path in kept]
+    saved = [(path, os.open(path, os.O_PATH)) for path in kept]
     _mount("tmpfs", "/run", "tmpfs", _NOSUID | _NODEV, "mode=755")
     os.mkdir("/run/lock")
     os.chmod("/run/lock", 0o1777)  # noqa: S103 - as it is everywhere
     os.makedirs(f"/run/user/{os.getuid()}", mode=0o700)
-    for path, number, folder in saved:
-        os.makedirs(path if folder else os.path.dirname(path), exist_ok=True)
-        if not folder:
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    for path, number in saved:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
         _mount(f"/proc/self/fd/{number}", path, None, _BIND | _RECURSIVE)
         os.close(number)
 

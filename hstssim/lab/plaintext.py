@@ -36,7 +36,7 @@ def report(requests: Sequence[Request], whom: str) -> list[str]:
     replay = _Replay(requests[0].log.requests)
     for request in requests[:_SHOWN]:
         lines.append(f"  {request.method} {short(request.url)[1:-1]}  at {iso(request.time)}")
-        lines.append(f"    {replay.judge(request)}")
+        lines.append(f"    {replay.judge(request)[1]}")
     if len(requests) > _SHOWN:
         lines.append(f"  and {len(requests) - _SHOWN} more")
     return lines
@@ -47,7 +47,7 @@ def known_before(requests: Sequence[Request]) -> list[tuple[Request, str]]:
     if not requests:
         return []
     replay = _Replay(requests[0].log.requests)
-    judged = [(request, *replay.judge_known(request)) for request in requests]
+    judged = [(request, *replay.judge(request)) for request in requests]
     return [(request, why) for request, known, why in judged if known]
 
 
@@ -60,11 +60,7 @@ class _Replay:
         self._told: dict[str, tuple[Request, Noted | Removed | Ignored]] = {}
         self._rest: Iterator[Request] = iter(requests)
 
-    def judge(self, request: Request) -> str:
-        """Why a request should have been upgraded, or why nothing asked for that."""
-        return self.judge_known(request)[1]
-
-    def judge_known(self, request: Request) -> tuple[bool, str]:
+    def judge(self, request: Request) -> tuple[bool, str]:
         """Whether its host was known, and why it was or was not."""
         for other in self._rest:
             if other is request:

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from hstssim.lab.authority import Authority
     from hstssim.lab.server import Server
 
-PORTS = (80, 443, 8080, 8443)
-"""Where the lab listens in a room; like all its ports, each understands plaintext and TLS."""
-
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 """Where programs in a room find the lab's authority; the other usual places have it too."""
 
@@ -197,19 +194,19 @@ class Room:
             try:
                 said, errors = process.communicate(input, timeout)
             except subprocess.TimeoutExpired as late:
-                self._end(process)
+                self.end(process)
                 late.cmd = list(command)
                 late.stdout, late.stderr = process.communicate()
                 raise
             except BaseException:
-                self._end(process)
+                self.end(process)
                 raise
         done = subprocess.CompletedProcess(list(command), process.returncode, said, errors)
         if check:
             done.check_returncode()
         return done
 
-    def _end(self, process: subprocess.Popen[Any]) -> None:
+    def end(self, process: subprocess.Popen[Any]) -> None:
         """Kill a program and all that it began; it is gone afterwards."""
         process.send_signal(namespaces.END)
         try:
@@ -352,8 +349,9 @@ def _databases(ca_file: str, directory: str) -> list[tuple[str, str]]:
 
 
 def _displays() -> list[str]:
-    """What below /run a program needs to show itself."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    wanted = [os.path.join(runtime, os.environ.get("WAYLAND_DISPLAY", "")), os.environ.get("XAUTHORITY", "")]
-    paths = [os.path.realpath(path) for path in wanted if path != runtime and os.path.exists(path)]
-    return [path for path in paths if path.startswith("/run/") and not os.path.isdir(path)]
+    """What below /run a program needs to show itself: a socket and a file."""
+    wayland = os.path.join(os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("WAYLAND_DISPLAY", ""))
+    paths = map(os.path.realpath, (wayland, os.environ.get("XAUTHORITY", "")))
+    return [
+        path for path in paths if path.startswith("/run/") and os.path.exists(path) and not os.path.isdir(path)
+    ]
