@@ -30,7 +30,10 @@ ALLOWED_AMONG_EDGES = {
     ("traces", "network"),
     ("network", "script"),
     ("lab", "script"),
-    ("audit", "lab"),  # design.md: a judge needs a lab
+    ("audit", "lab"),  # design.md: a judge needs a lab, and our own browser to compare with
+    ("audit", "navigation"),
+    ("audit", "network"),
+    ("audit", "formats"),
 }
 
 # Nothing of rings 0 to 2 knows of these.

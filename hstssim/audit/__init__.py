@@ -2,6 +2,7 @@
 
 from hstssim.audit.audit import Audit, Result, Verdict
 from hstssim.audit.cases import CASES, Case
+from hstssim.audit.reference import reference
 from hstssim.audit.subject import CallableSubject, CommandSubject, Subject, preset
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "Subject",
     "Verdict",
     "preset",
+    "reference",
 ]

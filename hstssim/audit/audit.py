@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from typing import Any, Literal, NamedTuple
 
-from hstssim.audit.cases import CASES, Case, Change, Restart, Visit, Wait
+from hstssim.audit.cases import CASES, PRELOADED, Ability, Case, Change, Restart, Together, Visit, Wait
 from hstssim.audit.subject import Place, Session, Subject
 from hstssim.errors import AuditError, LabError, short
 from hstssim.lab import Lab, Request, Site
+from hstssim.profile import Profile
 
 Verdict = Literal["OK", "NON-STRICT", "FAILED", "UNIMPLEMENTED", "INFORMATIONAL", "INCONCLUSIVE", "NOT RUN"]
 """NON-STRICT: a SHOULD is not done; INFORMATIONAL: nor is a MAY; UNIMPLEMENTED: there is no HSTS;
@@ -24,8 +25,10 @@ INCONCLUSIVE: two runs disagree."""
 
 _FAILED: dict[str, Verdict] = {"MUST": "FAILED", "SHOULD": "NON-STRICT", "MAY": "INFORMATIONAL"}
 
-AT_ONCE = 12
-"""Cases that are tried side by side: most of their time is waiting."""
+_UNABLE: dict[Ability, str] = {
+    "post": "the client was not told how to POST",
+    "several": "the client was not told how to fetch several URLs in one run",
+}
 
 
 class Result(NamedTuple):
@@ -36,6 +39,15 @@ class Result(NamedTuple):
     reason: str
     evidence: tuple[str, ...] = ()
     """What arrived of this case, in order, plaintext marked; and what the client said last."""
+    commands: tuple[str, ...] = ()
+    """What was run."""
+    excused: bool = False
+    """Whether nobody could ask it of this client."""
+
+    @property
+    def bad(self) -> bool:
+        """Whether it makes an audit fail."""
+        return not self.excused and self.verdict not in ("OK", "NON-STRICT", "INFORMATIONAL")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -44,9 +56,12 @@ class Result(NamedTuple):
             "section": self.case.section,
             "level": self.case.level,
             "requirement": self.case.requirement,
+            "expected": self.case.arrives_as or self.case.expected,
             "verdict": self.verdict,
             "reason": self.reason,
+            "bad": self.bad,
             "evidence": list(self.evidence),
+            "commands": list(self.commands),
         }
 
 
@@ -57,13 +72,19 @@ class Audit:
         subject: who is graded.
         cases: ids; None for all.
         sealed: whether it runs in a sealed room: None for where there can be one.
+        profile: expect what a browser by this profile does in each case, instead of what the RFC says.
 
     Raises:
         AuditError: an id is none.
     """
 
     def __init__(
-        self, subject: Subject, cases: Iterable[str] | None = None, *, sealed: bool | None = None
+        self,
+        subject: Subject,
+        cases: Iterable[str] | None = None,
+        *,
+        sealed: bool | None = None,
+        profile: Profile | None = None,
     ) -> None:
         self.subject = subject
         wanted = list(CASES) if cases is None else list(cases)
@@ -72,6 +93,7 @@ class Audit:
                 raise AuditError(f"a case is one of {', '.join(CASES)}; seen {short(name)}")
         self.cases = [CASES[name] for name in wanted]
         self._sealed = sealed
+        self._profile = profile
 
     def run(self, told: Callable[[Result], None] = lambda result: None) -> list[Result]:
         """Try every case; `told` hears of each when it is done, in any order.
@@ -82,6 +104,7 @@ class Audit:
         with ExitStack() as stack:
             lab = stack.enter_context(Lab())
             lab.site("127.0.0.1", sts="max-age=31536000", certificate="ip-address")
+            lab.site(PRELOADED)
             room = None
             if self._sealed is not False:
                 try:
@@ -92,36 +115,42 @@ class Audit:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hstssim-audit-"))
             place = Place(lab, room)
             first = self._try(CASES["note"], place, folder)
-            without = first.verdict == "FAILED"
-            results = {"note": first._replace(verdict="UNIMPLEMENTED") if without else first}
-            if without:
-                reason = "the client notes no host (see note)"
-                results |= {
-                    case.id: Result(case, "UNIMPLEMENTED", reason) for case in self.cases if case.id != "note"
-                }
+            if first.verdict == "FAILED":
+                first = first._replace(verdict="UNIMPLEMENTED")
+            told(first)
+            rest = [case for case in self.cases if case.id != "note"]
+            results = {"note": first}
+            if first.verdict in ("UNIMPLEMENTED", "NOT RUN"):
+                results |= {case.id: Result(case, first.verdict, "as in the case `note`") for case in rest}
             else:
-                with ThreadPoolExecutor(AT_ONCE) as pool:
-                    rest = [case for case in self.cases if case.id != "note"]
-                    for result in pool.map(lambda case: self._try(case, place, folder), rest):
-                        results[result.case.id] = result
-                        told(result)
+                pool = stack.enter_context(ThreadPoolExecutor(self.subject.at_once))
+                stack.callback(pool.shutdown, cancel_futures=True)  # so that Ctrl-C ends it
+                tried = [pool.submit(self._try, case, place, folder) for case in rest]
+                for done in as_completed(tried):
+                    results[done.result().case.id] = done.result()
+                    told(done.result())
             return [results[case.id] for case in self.cases]
 
     def _try(self, case: Case, place: Place, folder: str) -> Result:
-        first = _Attempt(case, 1, place, folder).judge(self.subject)
+        for ability in case.needs - self.subject.able:
+            return Result(case, "NOT RUN", _UNABLE[ability], excused=True)
+        if self._profile is not None:
+            case = _Attempt(case, "expected", place, folder).as_by(self._profile)
+        first = _Attempt(case, "1", place, folder).judge(self.subject)
         if first.verdict in ("OK", "NOT RUN"):
             return first
-        second = _Attempt(case, 2, place, folder).judge(self.subject)
+        second = _Attempt(case, "2", place, folder).judge(self.subject)
         if second.verdict == first.verdict:
             return first
         reason = f"two runs disagree: {first.reason}; then {second.reason}"
-        return Result(case, "INCONCLUSIVE", reason, (*first.evidence, *second.evidence))
+        evidence = (*first.evidence, *second.evidence)
+        return Result(case, "INCONCLUSIVE", reason, evidence, (*first.commands, *second.commands))
 
 
 class _Attempt:
     """One try at a case, with a host and paths of its own."""
 
-    def __init__(self, case: Case, number: int, place: Place, folder: str) -> None:
+    def __init__(self, case: Case, number: str, place: Place, folder: str) -> None:
         self._case = case
         self._place = place
         self._key = f"{case.id}-{number}"
@@ -130,57 +159,86 @@ class _Attempt:
         self._certificates: dict[str, Site] = {}
 
     def judge(self, subject: Subject) -> Result:
+        """Have a subject take the steps, and say what came of it."""
+        problem, session = self._take(subject)
+        verdict, reason = self._verdict(problem)
+        evidence = [*map(_shown, self._arrived("")), f"the client: {session.said}"]
+        excused = verdict == "NOT RUN" and self._case.may_refuse
+        return Result(self._case, verdict, reason, tuple(evidence), tuple(session.commands), excused)
+
+    def as_by(self, profile: Profile) -> Case:
+        """The case with the expectation that our own browser fulfils by the rules of a profile."""
+        from hstssim.audit.reference import reference
+
         case = self._case
+        problem, _ = self._take(reference(profile))
+        if self._verdict(problem)[0] in ("OK", "NOT RUN"):
+            return case
+        probe = self._arrived("/probe")
+        if any(request.plaintext for request in probe):
+            case = case._replace(expected="plaintext", arrives_as=None)
+        elif probe and case.arrives_as is not None:
+            url = probe[-1].url.replace(f"/{self._key}/", "/").replace(self._host, "{h}")
+            case = case._replace(expected="https", arrives_as=url)
+        else:
+            case = case._replace(expected="https" if probe else "nothing")
+        return case._replace(requirement=f"{case.requirement} Otherwise by the profile {profile.name}.")
+
+    def _take(self, subject: Subject) -> tuple[str | None, Session]:
+        """Make the sites, take the steps, meet the control; gives why not all could be done, if so."""
         os.mkdir(self._folder)
-        for made in case.sites:
-            name = self._filled(made.name)
-            site = self._place.lab.site(name, **made.options)
+        for made in self._case.sites:
+            site = self._place.lab.site(self._filled(made.name), **made.options)
             self._certificates[made.name] = site
             for path, answer in made.answers.items():
                 filled = dict(answer)
                 if "redirect" in filled:
                     filled["redirect"] = self._url(filled["redirect"])
                 site.on(f"/{self._key}{path}", **filled)
-        control = f"control-{self._host}"
+        control = self._filled(self._case.control)
         self._place.lab.site(control)
         session = subject.session(self._place, self._folder)
-        problem = None
-        for urls in self._steps(session):
-            problem = problem or (urls if isinstance(urls, str) else session.fetch(urls))
-        said = session.said
-        session.fetch([f"http://{control}/{self._key}/control"])
-        session.close()
-        verdict, reason = self._verdict(problem)
-        evidence = [*map(_shown, self._arrived("")), f"the client: {said}"]
-        return Result(case, verdict, reason, tuple(evidence))
+        try:
+            problem = self._walk(session)
+            said = session.said
+            session.fetch([f"http://{control}/{self._key}/control"])
+            session.said = said
+        finally:
+            session.close()
+        return problem, session
 
-    def _steps(self, session: Session) -> Iterator[list[str] | str]:
-        """The URLs that are fetched one after the other; between them what else the case says is done."""
-        urls: list[str] = []
-        for step in self._case.steps:
-            if isinstance(step, Visit):
-                urls.append(self._url(step.url))
+    def _walk(self, session: Session) -> str | None:
+        problem = None
+        waiting: list[str] = []  # visits, which one run may do together
+        for step in (*self._case.steps, None):
+            if isinstance(step, Visit) and step.body is None:
+                waiting.append(self._url(step.url))
                 continue
-            yield urls
-            urls = []
+            if waiting:
+                problem = problem or session.fetch(waiting)
+                waiting = []
             match step:
+                case Visit(url, str(body)):
+                    problem = problem or session.post(self._url(url), body)
+                case Together(urls, parallel):
+                    problem = problem or session.together([self._url(url) for url in urls], parallel)
                 case Wait(seconds):
                     session.wait(seconds)
                 case Change(certificate, site):
                     self._certificates[site].certificate = certificate
                     self._place.lab.cut(self._filled(site))
                 case Restart():
-                    yield session.restart() or []
-        yield urls
+                    session.restart()
+        return problem
 
     def _verdict(self, problem: str | None) -> tuple[Verdict, str]:
         case = self._case
         if not any(request.plaintext for request in self._arrived("/control")):
             why = problem or "the control, http of a host that it had never met, did not arrive"
             return "NOT RUN", why
-        for step in case.steps[:-1]:
-            if isinstance(step, Visit) and step.url.startswith("https:") and not self._heard(step.url):
-                return "NOT RUN", f"{self._url(step.url)} did not arrive"
+        for url in case.urls[:-1]:
+            if url.startswith("https:") and not self._heard(url):
+                return "NOT RUN", f"{self._url(url)} did not arrive" + (f": {problem}" if problem else "")
         probe = self._arrived("/probe")
         clear = [request for request in probe if request.plaintext]
         secure = [request for request in probe if not request.plaintext]
@@ -195,16 +253,19 @@ class _Attempt:
                 )
             case "nothing" if not probe:
                 return "OK", "nothing was sent"
-            case "no plaintext" if not clear:
-                return "OK", "the probe was upgraded" if secure else "nothing was sent in the clear"
+            case "no plaintext" if not probe:
+                return "OK", "nothing was sent in the clear"
             case "nothing" if not clear:
-                return failed, "the request was sent in spite of the certificate"
+                return failed, "a request was sent, and none was to be"
         if clear:
             return failed, "the probe came in the clear"
         if not secure:
             return failed, "nothing came of the probe" + (f": {problem}" if problem else "")
         if case.arrives_as is not None and {request.url for request in secure} != {self._url(case.arrives_as)}:
             return failed, f"{self._url(case.arrives_as)} was to come; {secure[0].url} did"
+        if case.body is not None and {(r.method, r.body_size) for r in secure} != {("POST", len(case.body))}:
+            method, size = secure[0].method, secure[0].body_size
+            return failed, f"a POST with {len(case.body)} bytes was to come; a {method} with {size} did"
         return "OK", "the probe was upgraded"
 
     def _heard(self, url: str) -> bool:
@@ -218,7 +279,7 @@ class _Attempt:
         return [request for request in self._place.lab.requests if request.target.startswith(beginning)]
 
     def _filled(self, text: str) -> str:
-        text = text.replace("{h}", self._host).replace("{H}", self._host.upper())
+        text = text.replace("{key}", self._key).replace("{h}", self._host).replace("{H}", self._host.upper())
         return text.replace("{h。}", self._host.replace(".", "。"))
 
     def _url(self, text: str) -> str:

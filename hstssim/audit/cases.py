@@ -25,9 +25,17 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Visit(NamedTuple):
-    """The client fetches a URL, in a run of its own if it is a program."""
+    """The client fetches a URL, in a run of its own if it is a program; it POSTs a body, if there is one."""
 
     url: str
+    body: str | None = None
+
+
+class Together(NamedTuple):
+    """The client fetches several URLs in one run, one after the other or at the same time."""
+
+    urls: tuple[str, ...]
+    parallel: bool = False
 
 
 class Wait(NamedTuple):
@@ -47,7 +55,13 @@ class Restart(NamedTuple):
     """The client ends and begins again with the state that it kept."""
 
 
-Step = Visit | Wait | Change | Restart
+Step = Visit | Together | Wait | Change | Restart
+
+Ability = Literal["post", "several"]
+"""What not every client can be told to do: POST a body, fetch several URLs in one run."""
+
+PRELOADED = "hstspreload.org"
+"""A host that every preload list has."""
 
 
 class Made(NamedTuple):
@@ -70,11 +84,27 @@ class Case(NamedTuple):
     expected: Expectation = "https"
     arrives_as: str | None = None
     """The URL as which the probe has to arrive, where that is more than the scheme."""
+    may_refuse: bool = False
+    """Whether a client may refuse to fetch what has to be fetched first: that is no fault in its HSTS."""
+    control: str = "control-{h}"
+    """A host that the client never met: it has to come in the clear, or what came was not HSTS."""
 
     @property
-    def probe(self) -> str:
-        """The URL that the verdict is about."""
-        return next(step.url for step in reversed(self.steps) if isinstance(step, Visit))
+    def urls(self) -> list[str]:
+        """What is fetched, in order; the verdict is about the last."""
+        found = ((step.url,) if isinstance(step, Visit) else getattr(step, "urls", ()) for step in self.steps)
+        return [url for some in found for url in some]
+
+    @property
+    def body(self) -> str | None:
+        """What the probe has to bring along as a POST."""
+        return next((step.body for step in self.steps if isinstance(step, Visit) and step.body), None)
+
+    @property
+    def needs(self) -> frozenset[Ability]:
+        """What a client has to be able to do."""
+        several: list[Ability] = ["several"] if any(isinstance(step, Together) for step in self.steps) else []
+        return frozenset([*several, *(["post"] if self.body is not None else [])])  # type: ignore[list-item]
 
 
 LEARN, PROBE = Visit("https://{h}/learn"), Visit("http://{h}/probe")
@@ -160,7 +190,7 @@ def _all() -> Sequence[Case]:
         _syntax("max-age-empty", "max-age=", "max-age without a number makes the field invalid.", "plaintext"),
         _syntax("max-age-valueless", "max-age", "max-age without a value makes the field invalid.", "plaintext"),
         _syntax("max-age-negative", "max-age=-1", "A max-age is digits alone: -1 is none.", "plaintext"),
-        _syntax("max-age-letters", "max-age=1y", "A max-age is digits alone: 1y is none.", "plaintext"),
+        _syntax("max-age-letters", f"{YEAR}y", "A max-age is digits alone: no letter follows.", "plaintext"),
         _syntax("max-age-fraction", "max-age=300.5", "A max-age is digits alone: 300.5 is none.", "plaintext"),
         _syntax("max-age-twice", f"{YEAR}; {YEAR}", "No directive appears twice.", "plaintext"),
         _syntax("include-twice", f"{BELOW}; includeSubDomains", "No directive appears twice.", "plaintext"),
@@ -236,8 +266,9 @@ def _all() -> Sequence[Case]:
             "6.1.1",
             "MUST",
             "max-age=0 says to forget the host.",
-            _paths(learn=YEAR, bye="max-age=0"),
-            (LEARN, Visit("https://{h}/bye"), PROBE),
+            # Another host stays known: wget does not write its file anew when its last entry goes.
+            (*_paths(learn=YEAR, bye="max-age=0"), Made("x{h}", {"sts": YEAR})),
+            (Visit("https://x{h}/learn"), LEARN, Visit("https://{h}/bye"), PROBE),
             "plaintext",
         ),
         Case(
@@ -389,6 +420,26 @@ def _all() -> Sequence[Case]:
             arrives_as="https://{h}/probe?a=b%20c&d=%C3%A9",
         ),
         Case(
+            "method-and-body",
+            "8.3",
+            "MUST",
+            "A POST is upgraded with its method and body.",
+            _policy(YEAR),
+            (LEARN, Visit("http://{h}/probe", "drink=coffee")),
+        ),
+        Case(
+            "method-and-body-redirected",
+            "8.3",
+            "MUST",
+            "A POST that a 307 of another host leads to a Known HSTS Host keeps its method and body.",
+            (
+                *_policy(YEAR),
+                Made("x{h}", {}, {"/jump": {"redirect": "http://{h}/probe", "status": 307}}),
+            ),
+            (LEARN, Visit("http://x{h}/jump", "drink=coffee")),
+            "no plaintext",
+        ),
+        Case(
             "redirect-to-plaintext",
             "8.3",
             "MUST",
@@ -403,7 +454,7 @@ def _all() -> Sequence[Case]:
             "A redirect of another host to http of a Known HSTS Host is not followed in the clear.",
             (*_policy(YEAR), Made("x{h}", {}, {"/jump": {"redirect": "http://{h}/probe"}})),
             (LEARN, Visit("http://x{h}/jump")),
-            arrives_as="https://{h}/probe",
+            "no plaintext",
         ),
         Case(
             "cookie",
@@ -444,6 +495,16 @@ def _all() -> Sequence[Case]:
             (LEARN, Visit("https://{h}/bye"), Restart(), PROBE),
             "plaintext",
         ),
+        # §12
+        Case(
+            "preload",
+            "12.3",
+            "MAY",
+            "A host of the preload list is known before the first visit.",
+            (),
+            (Visit(f"http://{PRELOADED}/probe"),),
+            control="{key}-control.com",
+        ),
         # published faults
         Case(
             "cve-2022-30115",
@@ -470,6 +531,28 @@ def _all() -> Sequence[Case]:
             "A policy learned under a name with an ideographic full stop counts (curl before 7.87.0).",
             _policy(YEAR),
             (Visit("https://{h。}/learn"), PROBE),
+            may_refuse=True,
+        ),
+        Case(
+            "cve-2023-23914",
+            "8.1",
+            "MUST",
+            "A policy that is learned counts for the URLs that follow in the same run (curl before 7.88.0).",
+            _policy(YEAR),
+            (Together(("https://{h}/learn", "http://{h}/probe")),),
+        ),
+        Case(
+            "cve-2023-23915",
+            "8.1",
+            "MUST",
+            "Of several policies that come at the same time none is lost (curl before 7.88.0).",
+            (*_policy(YEAR), Made("x{h}", {"sts": YEAR})),
+            (
+                Together(("https://{h}/learn", "https://x{h}/learn"), parallel=True),
+                Restart(),
+                Visit("http://x{h}/probe"),
+                PROBE,
+            ),
         ),
         Case(
             "cve-2024-9681",

@@ -8,7 +8,8 @@ from __future__ import annotations
 import html
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from hstssim.audit.audit import Result, Verdict
@@ -23,9 +24,6 @@ VERDICTS: tuple[Verdict, ...] = (
     "INCONCLUSIVE",
     "NOT RUN",
 )
-BAD = frozenset({"FAILED", "UNIMPLEMENTED", "INCONCLUSIVE", "NOT RUN"})
-"""What makes an audit fail."""
-
 _SIGNS = {
     "OK": "✓",
     "NON-STRICT": "~",
@@ -36,8 +34,24 @@ _SIGNS = {
     "NOT RUN": "\N{EM DASH}",
 }
 
-Audits = Mapping[str, Sequence[Result]]
-"""Results by the client's name."""
+
+class Audited(NamedTuple):
+    """What became of a client."""
+
+    name: str
+    version: str
+    results: Sequence[Result]
+
+
+class About(NamedTuple):
+    """When and how clients were audited."""
+
+    date: str
+    """ISO 8601."""
+    version: str
+    """Of hstssim."""
+    profile: str | None = None
+    """Whose behaviour was expected; None for the RFC."""
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -63,27 +77,33 @@ def lines(results: Sequence[Result]) -> Iterator[str]:
         yield "The client has no HSTS: the other cases were not tried."
 
 
-def as_json(audits: Audits) -> str:
-    """One object, the results of each client by its name."""
-    content = {name: [result.as_dict() for result in results] for name, results in audits.items()}
-    return json.dumps({"clients": content}, indent=1, ensure_ascii=False)
+def as_json(audits: Sequence[Audited], about: About) -> str:
+    """One object: date, versions, and each client's results."""
+    clients = [
+        {"name": name, "version": version, "results": [result.as_dict() for result in results]}
+        for name, version, results in audits
+    ]
+    content = {"date": about.date, "hstssim": about.version, "profile": about.profile, "clients": clients}
+    return json.dumps(content, indent=1, ensure_ascii=False)
 
 
-def as_junit(audits: Audits) -> str:
+def as_junit(audits: Sequence[Audited]) -> str:
     """JUnit XML: a suite a client, a testcase a case; what was not run is skipped, what else is bad failed."""
     root = ElementTree.Element("testsuites")
-    for name, results in audits.items():
-        failed = sum(result.verdict in BAD and result.verdict != "NOT RUN" for result in results)
+    for name, version, results in audits:
+        failed = sum(result.bad and result.verdict != "NOT RUN" for result in results)
         skipped = sum(result.verdict == "NOT RUN" for result in results)
         numbers = {"tests": len(results), "failures": failed, "skipped": skipped, "errors": 0}
         attributes = {"name": _xml(name)} | {key: str(value) for key, value in numbers.items()}
         suite = ElementTree.SubElement(root, "testsuite", attributes)
+        properties = ElementTree.SubElement(suite, "properties")
+        ElementTree.SubElement(properties, "property", name="version", value=_xml(version))
         for result in results:
             case = ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=result.case.id)
             text = _xml("\n".join([result.case.requirement, result.reason, *result.evidence]))
             if result.verdict == "NOT RUN":
                 ElementTree.SubElement(case, "skipped", message=_xml(result.reason))
-            elif result.verdict in BAD:
+            elif result.bad:
                 told = f"{result.verdict}: {result.reason}"
                 ElementTree.SubElement(case, "failure", message=_xml(told), type=result.verdict).text = text
             else:
@@ -129,7 +149,8 @@ document.querySelector("tbody").addEventListener("click", event => {
   const result = data[cell.dataset.client][cell.dataset.case]
   put("h2", cell.dataset.client + ": " + result.case); put(".verdict", result.verdict + ": " + result.reason)
   put(".says", "RFC 6797 §" + result.section + " (" + result.level + "): " + result.requirement)
-  put("pre", result.evidence.join("\\n")); drawer.showModal() })
+  put(".expected", "Expected of the probe: " + result.expected)
+  put("pre", [...result.evidence, ...result.commands.map(line => "$ " + line)].join("\\n")); drawer.showModal() })
 drawer.addEventListener("click", event => { if (event.target === drawer) drawer.close() })
 const words = document.getElementById("words"), only = document.getElementById("only")
 const filter = () => { for (const row of document.querySelectorAll("tbody tr")) row.hidden =
@@ -139,26 +160,21 @@ words.addEventListener("input", filter); only.addEventListener("input", filter)
 """
 
 
-def as_html(audits: Audits, when: str, version: str) -> str:
-    """One page: a matrix of cases and clients, a filter, and what was seen behind each cell.
-
-    Args:
-        audits: the results.
-        when: the time, as it is to be shown.
-        version: of hstssim.
-    """
-    by_case = {name: {result.case.id: result for result in results} for name, results in audits.items()}
+def as_html(audits: Sequence[Audited], about: About) -> str:
+    """One page: a matrix of cases and clients, a filter, and what was seen behind each cell."""
+    by_case = {name: {result.case.id: result for result in results} for name, _, results in audits}
     wanted = [case for case in CASES.values() if any(case.id in results for results in by_case.values())]
     rows = []
     for case in wanted:
         cells = "".join(_cell(name, results.get(case.id)) for name, results in by_case.items())
-        about = f'<td class="requirement">{html.escape(case.requirement)}</td>'
+        told = f'<td class="requirement">{html.escape(case.requirement)}</td>'
         rows.append(
-            f"<tr><th scope=row>{case.id}<br><small>§{case.section} {case.level}</small></th>{cells}{about}</tr>"
+            f"<tr><th scope=row>{case.id}<br><small>§{case.section} {case.level}</small></th>{cells}{told}</tr>"
         )
     heads = "".join(
-        f"<th scope=col>{html.escape(name)}<br><small>{sum(r.verdict == 'OK' for r in results)} OK</small></th>"
-        for name, results in audits.items()
+        f"<th scope=col>{html.escape(name)}<br><small>{html.escape(version)}<br>"
+        f"{sum(r.verdict == 'OK' for r in results)} OK</small></th>"
+        for name, version, results in audits
     )
     key = " ".join(
         f'<span style="background: var(--{_name(verdict)})">{_SIGNS[verdict]} {verdict}</span>'
@@ -166,19 +182,21 @@ def as_html(audits: Audits, when: str, version: str) -> str:
     )
     options = "".join(f"<option>{verdict}</option>" for verdict in VERDICTS)
     data = {name: {key: result.as_dict() for key, result in found.items()} for name, found in by_case.items()}
+    whose = "RFC 6797" if about.profile is None else f"What the profile {about.profile} does"
     embedded = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>HSTS audit</title><style>{_STYLE}</style>
 <h1>What clients make of HSTS</h1>
-<p>RFC 6797, case by case; {html.escape(when)}, hstssim {html.escape(version)}. Judged by what arrived.</p>
+<p>{html.escape(whose)}, case by case; {html.escape(about.date)}, hstssim {html.escape(about.version)}. Judged by
+what arrived.</p>
 <p class="key">{key}</p>
 <div class="bar"><input id="words" type="search" placeholder="filter cases" aria-label="filter cases">
 <select id="only" aria-label="verdict"><option value="">every verdict</option>{options}</select></div>
 <div class="wide"><table><thead><tr><th scope=col>case</th>{heads}
 <th scope=col class="requirement">requirement</th></tr></thead>
 <tbody>{"".join(rows)}</tbody></table></div>
-<dialog><form method="dialog"><button>close</button></form><h2></h2><p class="says"></p>
+<dialog><form method="dialog"><button>close</button></form><h2></h2><p class="says"></p><p class="expected"></p>
 <p class="verdict"></p><pre></pre></dialog>
 <script type="application/json" id="data">{embedded}</script><script>{_SCRIPT}</script></html>
 """

@@ -6,25 +6,29 @@ A subject opens a session for each case, with a state of its own. Never here: wh
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+from hstssim.audit.cases import Ability
 from hstssim.errors import AuditError, LabError, short
 from hstssim.lab import Lab
-from hstssim.lab.clients import CLIENTS
-from hstssim.lab.sealed import Room
+from hstssim.lab.clients import CLIENTS, Client
+
+if TYPE_CHECKING:
+    from hstssim.lab.sealed import Room
 
 GAP = 1.3
 """Seconds between two runs of a program: the clocks of some have whole seconds."""
 _TOLD = 2000
 """Bytes of what a program says on stderr that are kept."""
+_INTERPRETERS = ("python", "node", "ruby", "perl", "php", "sh", "bash", "deno", "bun")
 
 
 class Place(NamedTuple):
@@ -35,18 +39,28 @@ class Place(NamedTuple):
 
 
 class Session(ABC):
-    """One client with one state."""
+    """One client with one state. What fetches gives the reason for which that could not be done, if so."""
 
     said: str = ""
     """What it said last, or when it first failed, for the evidence."""
+    commands: Sequence[str] = ()
+    """The command lines that were run."""
 
     @abstractmethod
     def fetch(self, urls: Sequence[str]) -> str | None:
-        """Fetch URLs one after the other; gives why that could not be done, if so."""
+        """Fetch URLs one after the other, in runs of their own or not."""
+
+    def post(self, url: str, body: str) -> str | None:
+        """POST a body; asked of the able only."""
+        raise NotImplementedError
+
+    def together(self, urls: Sequence[str], parallel: bool) -> str | None:
+        """Fetch URLs in one run; asked of the able only."""
+        raise NotImplementedError
 
     @abstractmethod
-    def restart(self) -> str | None:
-        """End, and begin again with the state that was kept; gives why that cannot be, if so."""
+    def restart(self) -> None:
+        """End, and begin again with the state that was kept."""
 
     @abstractmethod
     def wait(self, seconds: float) -> None:
@@ -60,6 +74,11 @@ class Subject(ABC):
     """Who is graded."""
 
     name: str
+    version: str = ""
+    able: frozenset[Ability] = frozenset()
+    """What it can be told to do besides fetching a URL."""
+    at_once: int = 12
+    """How many sessions there may be at the same time: most of their time is waiting."""
 
     @abstractmethod
     def session(self, place: Place, workdir: str) -> Session:
@@ -71,29 +90,59 @@ class CommandSubject(Subject):
 
     Args:
         command: its words, with `{url}` (one run for each URL) or a word `{urls}` (one run for several). There may
-            be `{store}`, a file for its state; `{workdir}`, a folder that is its HOME and where it runs; `{ca}`,
-            the lab's authority; `{proxy}`, its proxy; `{connect_to}`, HOST:PORT of the lab's port for http.
-        name: by default the program's.
+            be `{store}`, a file for its state; `{workdir}`, a folder that is its HOME; `{ca}`, the lab's
+            authority; `{proxy}`, its proxy; `{connect_to}`, HOST:PORT of the lab's port for http. It runs in the
+            folder where we do.
+        name: by default the program's, or that of the script it is given.
         timeout: seconds for a run.
+        post: the words that make it POST `{body}`; None if it cannot.
+        client: what is known of it, if it is a client of our table.
+        version: which one it is, for reports.
 
     Raises:
-        AuditError: it takes no URL, or there is no such program.
+        AuditError: it takes no URL or body, or there is no such program.
     """
 
-    def __init__(self, command: Sequence[str], *, name: str | None = None, timeout: float = 20.0) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        name: str | None = None,
+        timeout: float = 20.0,
+        post: Sequence[str] | None = None,
+        client: Client | None = None,
+        version: str = "",
+    ) -> None:
         self.command = list(command)
-        if not self.command or not any("{url}" in word or word == "{urls}" for word in self.command):
-            raise AuditError(f"a command says where its URL goes, {{url}} or {{urls}}; seen {short(command)}")
-        if shutil.which(self.command[0]) is None:
-            raise AuditError(f"a command is a program that is installed; seen {short(self.command[0])}")
+        self.posting = list(post or ())
+        for words in (self.command, self.posting) if post is not None else (self.command,):
+            if not words or not any("{url}" in word or word == "{urls}" for word in words):
+                raise AuditError(f"a command says where its URL goes, {{url}} or {{urls}}; seen {short(words)}")
+            if shutil.which(words[0]) is None:
+                raise AuditError(f"a command is a program that is installed; seen {short(words[0])}")
+        if post is not None and not any("{body}" in word for word in post):
+            raise AuditError(f"a command that posts says where its {{body}} goes; seen {short(post)}")
         if not isinstance(timeout, int | float) or not 0 < timeout < 1e6:
             raise AuditError(f"a time-out is a number of seconds above 0; seen {short(timeout)}")
-        self.name = name or os.path.basename(self.command[0])
+        self.name = name or _name(self.command)
         self.timeout = timeout
+        self.client = client or Client(self.name)
+        self.version = version
+        self.at_once = self.client.at_once
+        several = "{urls}" in self.command or (self.client.several and "{url}" in self.command)
+        abilities: list[Ability] = ["several"] if several else []
+        self.able = frozenset([*abilities, "post"] if self.posting else abilities)
 
     def session(self, place: Place, workdir: str) -> Session:
         """Begin with an empty state."""
+        self.client.prepare(workdir)
         return _Runs(self, place, workdir)
+
+
+def _name(command: Sequence[str]) -> str:
+    program, *rest = map(os.path.basename, command)
+    scripts = [os.path.basename(word) for word in command[1:] if os.path.isfile(word)]
+    return scripts[0] if rest and scripts and program.startswith(_INTERPRETERS) else program
 
 
 class _Runs(Session):
@@ -102,31 +151,67 @@ class _Runs(Session):
         self._place = place
         self._workdir = workdir
         self._last = 0.0
+        self.commands: list[str] = []
 
     def fetch(self, urls: Sequence[str]) -> str | None:
         """Run the program, once for each URL or once for all."""
-        together = "{urls}" in self._subject.command
-        for some in [urls] if together else [[url] for url in urls]:
-            self.wait(max(0.0, self._last + GAP - time.monotonic()))
-            problem = self._run(some)
-            self._last = time.monotonic()
+        command = self._subject.command
+        for some in [urls] if "{urls}" in command else [[url] for url in urls]:
+            problem = self._run(command, some)
             if problem is not None:
                 return problem
         return None
 
-    def restart(self) -> str | None:
+    def post(self, url: str, body: str) -> str | None:
+        """Run it by its other command."""
+        return self._run(self._subject.posting, [url], body)
+
+    def together(self, urls: Sequence[str], parallel: bool) -> str | None:
+        """Run it once."""
+        program, *words = self._subject.command
+        return self._run([program, *(self._subject.client.parallel if parallel else ()), *words], urls)
+
+    def restart(self) -> None:
         """Each run is a new one."""
-        return None
 
     def wait(self, seconds: float) -> None:
         """Wait for the clock."""
         time.sleep(seconds)
 
-    def _run(self, urls: Sequence[str]) -> str | None:
+    def _run(self, command: Sequence[str], urls: Sequence[str], body: str = "") -> str | None:
+        self.wait(max(0.0, self._last + GAP - time.monotonic()))
+        words = self._words(command, urls, body)
+        self.commands.append(shlex.join(words))
+        with tempfile.TemporaryFile() as errors:
+            options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors}
+            options |= {"env": self._environment(), "start_new_session": True}
+            room = self._place.room
+            try:
+                process = room.popen(words, **options) if room else subprocess.Popen(words, **options)  # noqa: S603
+            except (LabError, OSError) as error:
+                return f"it cannot be run: {error}"
+            try:
+                status = self._ended(process)
+            finally:
+                if room:
+                    room.end(process)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, 9)
+                process.wait()
+                self._last = time.monotonic()
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - _TOLD))
+            told = errors.read().decode(errors="replace").strip()
+        self.said = f"exit status {status}" + (f": {told.splitlines()[-1]}" if told else "")
+        if status is None:
+            return f"it took more than {self._subject.timeout:g} s"
+        return f"it was ended by signal {-status}" if status < 0 else None
+
+    def _words(self, command: Sequence[str], urls: Sequence[str], body: str) -> list[str]:
         lab, room = self._place
         port = 80 if room else lab.http_port
         fill = {
             "{url}": urls[0],
+            "{body}": body,
             "{store}": os.path.join(self._workdir, "hsts"),
             "{workdir}": self._workdir,
             "{ca}": room.ca_file if room else lab.ca_file,
@@ -134,35 +219,39 @@ class _Runs(Session):
             "{connect_to}": f"127.0.0.1:{port}",
         }
         words: list[str] = []
-        for word in self._subject.command:
-            if word == "{urls}":
+        for word in command:
+            if word == "{urls}" or (word == "{url}" and len(urls) > 1):
                 words += urls
                 continue
             for place, value in fill.items():
                 word = word.replace(place, value)
             words.append(word)
-        environment = dict(room.environment) if room else os.environ | lab.client_env()
-        environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}
-        environment["HOME"] = self._workdir
-        with tempfile.TemporaryFile() as errors:
-            options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors}
-            options |= {"env": environment, "cwd": self._workdir, "start_new_session": True}
+        client = self._subject.client
+        if room is None and client.arguments is not None and not client.files:
+            words[1:1] = lab.client_args(client.name)
+        return words
+
+    def _environment(self) -> dict[str, str]:
+        lab, room = self._place
+        own = {"HOME": self._workdir}
+        if room is None:
+            own |= lab.client_env(self._subject.client.name if self._subject.client.environment else None)
+        outer = room.environment if room else os.environ
+        return {name: value for name, value in outer.items() if not name.startswith("XDG_")} | own
+
+    def _ended(self, process: subprocess.Popen[Any]) -> int | None:
+        """Its exit status; None if it did not end in time."""
+        with suppress(subprocess.TimeoutExpired):
+            lingers = self._subject.client.lingers
+            if not lingers:
+                return process.wait(self._subject.timeout)
             try:
-                process = room.popen(words, **options) if room else subprocess.Popen(words, **options)  # noqa: S603
-            except (LabError, OSError) as error:
-                return f"it cannot be run: {error}"
-            try:
-                status = process.wait(self._subject.timeout)
+                return process.wait(lingers)
             except subprocess.TimeoutExpired:
-                return f"it took more than {self._subject.timeout:g} s"
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, 9)
-                process.wait()
-            errors.seek(max(0, errors.seek(0, os.SEEK_END) - _TOLD))
-            told = errors.read().decode(errors="replace").strip()
-        self.said = f"exit status {status}" + (f": {told.splitlines()[-1]}" if told else "")
-        return f"it was ended by signal {-status}" if status < 0 else None
+                process.terminate()
+                process.wait(self._subject.timeout)
+                return 0
+        return None
 
 
 @runtime_checkable
@@ -171,70 +260,88 @@ class _Closing(Protocol):
         """End."""
 
 
+@runtime_checkable
+class _Waiting(Protocol):
+    def wait(self, seconds: float, /) -> object:
+        """Let time pass."""
+
+
+@runtime_checkable
+class _Posting(Protocol):
+    def post(self, url: str, body: str, /) -> object:
+        """POST."""
+
+
 class CallableSubject(Subject):
     """A client in this process.
 
     Args:
         make: given the place and a folder for its state, gives a callable that fetches a URL; what that raises
-            is the client's own affair. Its `close`, if it has one, is called at the end. `make` is called again,
-            with the same folder, for the next run.
+            is the client's own affair. It may have `post(url, body)`; `wait(seconds)`, which puts its clock
+            forward instead of waiting; and `close()`, called at the end. `make` is called again, with the same
+            folder, for the next run.
         name: what it is called.
-        wait: lets seconds pass; a client that is given a clock may move that.
+        posts: whether what `make` gives has a `post`.
     """
 
     def __init__(
-        self,
-        make: Callable[[Place, str], Callable[[str], object]],
-        name: str = "callable",
-        wait: Callable[[float], None] = time.sleep,
+        self, make: Callable[[Place, str], Callable[[str], object]], name: str = "callable", *, posts: bool = False
     ) -> None:
         self.name = name
-        self._make = make
-        self._wait = wait
+        self.make = make
+        self.able = frozenset(["several", "post"] if posts else ["several"])
 
     def session(self, place: Place, workdir: str) -> Session:
         """Begin with an empty state."""
-        return _Calls(self._make, self._wait, place, workdir)
+        return _Calls(lambda: self.make(place, workdir))
 
 
 class _Calls(Session):
-    def __init__(
-        self,
-        make: Callable[[Place, str], Callable[[str], object]],
-        wait: Callable[[float], None],
-        place: Place,
-        workdir: str,
-    ) -> None:
-        self._begin: Callable[[], Callable[[str], object]] = lambda: make(place, workdir)
-        self._fetch: Callable[[str], object] = self._begin()
-        self._wait = wait
+    def __init__(self, begin: Callable[[], Callable[[str], object]]) -> None:
+        self._begin = begin
+        self._client: Callable[[str], object] = begin()
 
     def fetch(self, urls: Sequence[str]) -> str | None:
         """Call it for each."""
         for url in urls:
-            self.said = self.said or "no exception"
-            try:
-                self._fetch(url)
-            except Exception as error:  # whatever it raises, the lab has seen what it did
-                if self.said == "no exception":
-                    self.said = f"{type(error).__name__}: {error}"
+            self._do(self._client, url)
         return None
 
-    def restart(self) -> str | None:
+    def post(self, url: str, body: str) -> str | None:
+        """Have it POST."""
+        client: object = self._client
+        if not isinstance(client, _Posting):
+            return "it has no method `post`"
+        self._do(client.post, url, body)
+        return None
+
+    def together(self, urls: Sequence[str], parallel: bool) -> str | None:
+        """Call it for each: it is one run."""
+        return self.fetch(urls)
+
+    def _do(self, what: Callable[..., object], *arguments: str) -> None:
+        self.said = self.said or "no exception"
+        try:
+            what(*arguments)
+        except Exception as error:  # whatever it raises, the lab has seen what it did
+            if self.said == "no exception":
+                self.said = f"{type(error).__name__}: {error}"
+
+    def restart(self) -> None:
         """Make it anew."""
         self.close()
-        self._fetch = self._begin()
-        return None
+        self._client = self._begin()
 
     def close(self) -> None:
         """End it."""
-        client: object = self._fetch
+        client: object = self._client
         if isinstance(client, _Closing):
             client.close()
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
-        self._wait(seconds)
+        client: object = self._client
+        (client.wait if isinstance(client, _Waiting) else time.sleep)(seconds)
 
 
 def preset(name: str, *, timeout: float = 60.0) -> CommandSubject:
@@ -247,7 +354,10 @@ def preset(name: str, *, timeout: float = 60.0) -> CommandSubject:
     if client is None or not client.run:
         known = ", ".join(name for name, client in CLIENTS.items() if client.run)
         raise AuditError(f"a preset is one of {known}; seen {short(name)}")
-    words = client.command("{url}", "{workdir}", "{store}" if client.state else None)
-    if client.run[0] == "{python}":
-        words[0] = sys.executable
-    return CommandSubject(words, name=name, timeout=timeout)
+    version = client.version()
+    if version is None:
+        raise AuditError(f"a preset is a client that is installed ({client.source}); seen no {name}")
+    store = "{store}" if client.state else None
+    posting = client.command("{url}", "{workdir}", store, "{body}") if client.posts else None
+    words = client.command("{url}", "{workdir}", store)
+    return CommandSubject(words, name=name, timeout=timeout, post=posting, client=client, version=version)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shlex
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from hstssim.cli.options import UsageError, command_parser
+from hstssim.audit import report
+from hstssim.cli.options import UsageError, command_parser, profile
 from hstssim.cli.terminal import BOLD, DIM, GREEN, RED, Progress, coloured, paint, shown
 from hstssim.errors import AuditError
+from hstssim.profile import PROFILES
 
 if TYPE_CHECKING:
-    from hstssim.audit import Result, Subject
+    from hstssim.audit import Subject
 
 _COLOURS = {"OK": GREEN, "FAILED": RED, "UNIMPLEMENTED": RED, "INCONCLUSIVE": RED}
 
@@ -40,6 +45,13 @@ examples:
     made.add_argument(
         "--preset", metavar="NAME", action="append", default=[], help="a client that we know, or `all`; repeatable"
     )
+    made.add_argument(
+        "--post", metavar="COMMAND", help="the command, in one word, that makes the client POST {body} to {url}"
+    )
+    made.add_argument("--name", metavar="NAME", help="what the client is called in reports (the program's name)")
+    made.add_argument(
+        "--profile", metavar="NAME", help=f"expect what this browser does: {', '.join(PROFILES)} (the RFC)"
+    )
     made.add_argument("--case", metavar="ID", action="append", help="this case alone; repeatable")
     made.add_argument("--list", action="store_true", help="list the cases, and run nothing")
     made.add_argument("--timeout", metavar="SECONDS", type=float, default=20.0, help="for each run (20)")
@@ -59,7 +71,9 @@ examples:
 
 def run(arguments: Namespace) -> int:
     """Audit; see the parser's text for the exit status."""
-    from hstssim.audit import CASES, Audit, report
+    from hstssim import __version__
+    from hstssim.audit import CASES, Audit
+    from hstssim.times import iso
 
     if arguments.list:
         width = max(map(len, CASES))
@@ -67,49 +81,43 @@ def run(arguments: Namespace) -> int:
             print(f"{case.id:{width}}  §{case.section:6} {case.level:6} {case.requirement}")
         return 0
     allowed = _expected(arguments.expected)
-    audits: dict[str, list[Result]] = {}
+    rules = None if arguments.profile is None else profile(arguments)
+    for option in ("--junit", "--html"):
+        _write(getattr(arguments, option[2:]), option, "")  # whether it can be: before minutes are spent
+    audits: list[report.Audited] = []
     failed = False
-    colour = coloured(sys.stdout)
     for subject in _subjects(arguments):
-        progress = Progress("cases")
-        done = 0
-
-        def told(_result: Result, progress: Progress = progress) -> None:
-            nonlocal done
-            done += 1
-            progress.at(done)
-
-        audit = Audit(subject, arguments.case, sealed=False if arguments.proxy else None)
-        results = audits[subject.name] = audit.run(told)
+        audit = Audit(subject, arguments.case, sealed=False if arguments.proxy else None, profile=rules)
+        progress = Progress(f"of {len(audit.cases)} cases ({subject.name})", beside_output=not arguments.json)
+        count = itertools.count(1)
+        results = audit.run(lambda _, progress=progress, count=count: progress.at(next(count)))  # type: ignore[misc]
         progress.done()
-        bad = {result.case.id for result in results if result.verdict in report.BAD}
-        amiss = bad ^ (allowed & {result.case.id for result in results})
-        failed = failed or bool(amiss)
+        audits.append(report.Audited(subject.name, subject.version, results))
+        strange = sorted(result.case.id for result in results if not result.bad and result.case.id in allowed)
+        failed = failed or bool(strange) or any(result.bad and result.case.id not in allowed for result in results)
         if not arguments.json:
-            print(paint(shown(subject.name), BOLD, colour))
-            for line in report.lines(results):
-                verdict = line[:13].strip()
-                text = paint(shown(line), _COLOURS.get(verdict, DIM), colour) if not verdict else shown(line)
-                print(
-                    text.replace(verdict, paint(verdict, _COLOURS[verdict], colour), 1)
-                    if verdict in _COLOURS
-                    else text
-                )
-            print(f"{shown(subject.name)}: {report.summary(results)}", flush=True)
-            for name in sorted(amiss & allowed):
+            _tell(audits[-1])
+            for name in strange:
                 print(f"{name} was expected to fail, and did not: take it out of {shown(arguments.expected)}")
+            sys.stdout.flush()
+    about = report.About(iso(time.time()), __version__, arguments.profile)
     if arguments.json:
-        print(report.as_json(audits))
-    if arguments.junit:
-        _write(arguments.junit, "--junit", report.as_junit(audits))
-    if arguments.html:
-        import time
-
-        from hstssim import __version__
-        from hstssim.times import iso
-
-        _write(arguments.html, "--html", report.as_html(audits, iso(time.time()), __version__))
+        print(report.as_json(audits, about))
+    _write(arguments.junit, "--junit", report.as_junit(audits))
+    _write(arguments.html, "--html", report.as_html(audits, about))
     return int(failed)
+
+
+def _tell(audited: report.Audited) -> None:
+    colour = coloured(sys.stdout)
+    print(paint(shown(f"{audited.name} {audited.version}".strip()), BOLD, colour))
+    for line in report.lines(audited.results):
+        verdict, rest = line[:13], line[13:]
+        if verdict.strip() in _COLOURS:
+            print(paint(verdict, _COLOURS[verdict.strip()], colour) + shown(rest))
+        else:
+            print(shown(line) if verdict.strip() else paint(shown(line), DIM, colour))
+    print(f"{shown(audited.name)}: {report.summary(audited.results)}")
 
 
 def _subjects(arguments: Namespace) -> list[Subject]:
@@ -118,8 +126,14 @@ def _subjects(arguments: Namespace) -> list[Subject]:
 
     subjects: list[Subject] = []
     if arguments.command:
-        subjects.append(CommandSubject(arguments.command, timeout=arguments.timeout))
-    for name in arguments.preset:
+        try:
+            post = None if arguments.post is None else shlex.split(arguments.post)
+        except ValueError as error:
+            raise UsageError(f"--post is a command as a shell has it ({error}); seen {arguments.post!r}") from None
+        subjects.append(
+            CommandSubject(arguments.command, name=arguments.name, timeout=arguments.timeout, post=post)
+        )
+    for name in dict.fromkeys(arguments.preset):
         if name != "all":
             subjects.append(preset(name, timeout=arguments.timeout))
             continue
@@ -130,6 +144,11 @@ def _subjects(arguments: Namespace) -> list[Subject]:
                 continue
     if not subjects:
         raise UsageError("a client is required: hstssim audit -- COMMAND … {url}, or --preset NAME")
+    seen: list[str] = []
+    for subject in subjects:  # two of one name are two
+        seen.append(subject.name)
+        if seen.count(subject.name) > 1:
+            subject.name += f" ({seen.count(subject.name)})"
     return subjects
 
 
@@ -148,7 +167,9 @@ def _expected(path: str | None) -> set[str]:
     return names
 
 
-def _write(path: str, option: str, text: str) -> None:
+def _write(path: str | None, option: str, text: str) -> None:
+    if path is None:
+        return
     try:
         with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)

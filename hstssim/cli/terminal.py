@@ -41,11 +41,14 @@ def complain(command: str, about: str, message: object) -> None:
 
 
 class Progress:
-    """A count on stderr while a long input is read: only on a terminal, and only if stdout is none."""
+    """A count on stderr while something long is done: only on a terminal, and only if stdout is none.
 
-    def __init__(self, what: str) -> None:
+    With `beside_output` also if it is one: nothing is printed meanwhile.
+    """
+
+    def __init__(self, what: str, beside_output: bool = False) -> None:
         self._what = what
-        self._on = sys.stderr.isatty() and not sys.stdout.isatty()
+        self._on = sys.stderr.isatty() and (beside_output or not sys.stdout.isatty())
         self._began = time.monotonic()
         self._due = self._began + 0.5
 
@@ -55,7 +58,8 @@ class Progress:
         if self._on and now >= self._due:
             self._due = now + 0.5
             rate = count / (now - self._began)
-            print(f"\r{count:,} {self._what}, {rate:,.0f} a second", end="", file=sys.stderr, flush=True)
+            speed = f", {rate:,.0f} a second" if rate >= 1 else ""
+            print(f"\r{count:,} {self._what}{speed}", end="", file=sys.stderr, flush=True)
 
     def done(self) -> None:
         """Take the count off the terminal."""

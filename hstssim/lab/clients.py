@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from hstssim.errors import LabError, short
@@ -66,6 +68,20 @@ class Client(NamedTuple):
     """Arguments without which root cannot start it."""
     state: tuple[str, ...] = ()
     """Arguments that name the file in which it remembers hosts, `{store}`; none if it cannot be told."""
+    posts: tuple[str, ...] = ()
+    """Arguments that make it POST a body, `{body}`."""
+    several: bool = False
+    """Whether it takes several URLs in the place of one, and keeps to their order."""
+    parallel: tuple[str, ...] = ()
+    """Arguments that make it fetch them at the same time."""
+    files: Mapping[str, str] = MappingProxyType({})
+    """What files in `{workdir}` have to say before it is started."""
+    lingers: float = 0.0
+    """Seconds after which it is to be told to end (SIGTERM): it does not where there is an error."""
+    at_once: int = 12
+    """How many of it a small machine bears."""
+    asks: tuple[str, ...] = ()
+    """A command line that prints its version, and fails where it is not installed; else `--version` is asked."""
     arguments: Callable[[Way], list[str]] | None = None
     """Those that bring it to the lab without a proxy variable."""
     environment: Callable[[Way], dict[str, str]] | None = None
@@ -73,25 +89,54 @@ class Client(NamedTuple):
     note: str = ""
     """What falsifies a measurement."""
 
-    def command(self, url: str, workdir: str, store: str | None = None) -> list[str]:
+    def command(self, url: str, workdir: str, store: str | None = None, body: str | None = None) -> list[str]:
         """The words that fetch a URL, apart from the user's settings.
 
         Args:
             url: what is fetched.
             workdir: a folder for whatever it writes.
             store: the file in which it is to remember hosts, for those that can be told so.
+            body: what it is to POST, for those that can be told so.
 
         Raises:
-            LabError: there is no program to start, or it can be told of no such file.
+            LabError: there is no program to start, or it cannot be told of a file or a body.
         """
         if not self.run:
             raise LabError(f"there is no one command that starts {self.name}")
         if store is not None and not self.state:
             raise LabError(f"{self.name} cannot be told where to remember hosts")
+        if body is not None and not self.posts:
+            raise LabError(f"{self.name} cannot be told what to POST")
         program, *rest = self.run
         known = self.state if store is not None else ()
-        fill = {"{url}": url, "{workdir}": workdir, "{store}": store or "", "{python}": sys.executable}
-        return [_filled(word, fill) for word in (program, *self.apart, *known, *self.for_user, *rest)]
+        posted = self.posts if body is not None else ()
+        fill = {
+            "{url}": url,
+            "{workdir}": workdir,
+            "{store}": store or "",
+            "{body}": body or "",
+            "{python}": sys.executable,
+        }
+        return [_filled(word, fill) for word in (program, *self.apart, *self.for_user, *rest, *known, *posted)]
+
+    def prepare(self, workdir: str) -> None:
+        """Write its `files`."""
+        for name, content in self.files.items():
+            path = os.path.join(workdir, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(content)
+
+    def version(self) -> str | None:
+        """Which version is installed; None if none is."""
+        words = [_filled(word, {"{python}": sys.executable}) for word in self.asks or (*self.run[:1], "--version")]
+        if shutil.which(words[0]) is None:
+            return None
+        done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
+        if self.asks and done.returncode != 0:
+            return None
+        found = re.search(r"\d+(\.\d+)+([-.]?\w+)*(\+git\w+)?", done.stdout + done.stderr)
+        return found[0] if found else "of an unknown version"
 
     @property
     def for_user(self) -> tuple[str, ...]:
@@ -162,6 +207,10 @@ def _wget(way: Way) -> list[str]:
     return [*(word for setting in settings for word in ("-e", setting)), f"--ca-certificate={way.ca_file}"]
 
 
+_NOT_HSTS = "--disable-features=HttpsUpgrades"
+"""Chromium's own way to https, which is not HSTS."""
+
+
 def _chromium(way: Way) -> list[str]:
     # A fresh profile: what one run learned must not answer in the next. An --ignore-certificate-errors of any kind
     # would hide the faults that are to be noticed: trust comes with `environment(way, "chromium")`.
@@ -171,8 +220,19 @@ def _chromium(way: Way) -> list[str]:
         "--no-proxy-server",
         f"--user-data-dir={tempfile.mkdtemp(prefix='chromium-', dir=way.directory)}",
         "--no-first-run",
-        "--disable-features=HttpsUpgrades",  # its own way to https, which is not HSTS
+        _NOT_HSTS,
     ]
+
+
+_OWN_UPGRADES: dict[str, bool | int | str] = {
+    "dom.security.https_first": False,
+    "dom.security.https_first_schemeless": False,
+}
+"""Firefox's own ways to https, which are not HSTS."""
+
+
+def _preferences(preferences: Mapping[str, bool | int | str]) -> str:
+    return "".join(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items())
 
 
 def _firefox(way: Way) -> list[str]:
@@ -187,13 +247,9 @@ def _firefox(way: Way) -> list[str]:
         "network.proxy.ssl": "127.0.0.1",
         "network.proxy.ssl_port": port,
         "network.proxy.no_proxies_on": "",
-        # Its own ways to https, which are not HSTS.
-        "dom.security.https_first": False,
-        "dom.security.https_first_schemeless": False,
     }
     with open(os.path.join(profile, "user.js"), "w", encoding="utf-8") as file:
-        for name, value in preferences.items():
-            file.write(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n")
+        file.write(_preferences(preferences | _OWN_UPGRADES))
     return ["--profile", profile, "--no-remote"]
 
 
@@ -203,6 +259,14 @@ _REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _NODE = ("NODE_EXTRA_CA_CERTS",)
 _NONE = ("- -", "- -")
 _CURL_PROXY = ("absolute CONNECT", "- CONNECT")
+
+
+def _pip(package: str) -> tuple[str, ...]:
+    return ("{python}", "-c", f"from importlib.metadata import version; print(version({package!r}))")
+
+
+def _npm(package: str) -> tuple[str, ...]:
+    return ("node", "--eval", f"import({package!r}).then(() => console.log(process.version))")
 
 
 def _python(code: str) -> tuple[str, ...]:
@@ -227,7 +291,14 @@ react(lambda reactor: ensureDeferred(fetch()))"""
 _SOUP = """import gi
 gi.require_version("Soup", "3.0")
 from gi.repository import Soup
-print(Soup.Session().send_and_read(Soup.Message.new("GET", url), None).get_data().decode())"""
+session = Soup.Session()
+for store in sys.argv[2:]:
+    session.add_feature(Soup.HSTSEnforcerDB.new(store))
+print(session.send_and_read(Soup.Message.new("GET", url), None).get_data().decode())"""
+_SOUP_VERSION = """import gi
+gi.require_version("Soup", "3.0")
+from gi.repository import Soup
+print(Soup.get_major_version(), Soup.get_minor_version(), Soup.get_micro_version(), sep=".")"""
 _MECHANIZE = """import mechanize
 browser = mechanize.Browser()
 browser.set_handle_robots(False)
@@ -245,6 +316,9 @@ CLIENTS: dict[str, Client] = {
             ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "system"),
             apart=("--disable",),
             state=("--hsts", "{store}"),
+            posts=("--data", "{body}"),
+            several=True,
+            parallel=("--parallel",),
             arguments=_curl,
             note="without --hsts it still keeps HSTS within one process",
         ),
@@ -256,6 +330,8 @@ CLIENTS: dict[str, Client] = {
             ("system",),
             apart=("--no-config",),
             state=("--hsts-file={store}",),
+            posts=("--post-data={body}",),
+            several=True,
             arguments=_wget,
             environment=lambda way: {"WGETRC": _wgetrc(way)},
             note="its clock has whole seconds: leave 1.3 s between steps; its file stays when the last entry goes",
@@ -268,6 +344,7 @@ CLIENTS: dict[str, Client] = {
             ("system",),
             apart=("--no-config",),
             state=("--hsts-file={store}",),
+            posts=("--post-data={body}",),
             note="decides when it queues a URL: one URL a run; as https_proxy it takes one that speaks TLS",
         ),
         Client(
@@ -281,7 +358,14 @@ CLIENTS: dict[str, Client] = {
         Client("lynx", ("lynx", "-dump", "{url}"), "Debian: lynx", trusted_by=("SSL_CERT_FILE", "system")),
         Client("w3m", ("w3m", "-dump", "{url}"), "Debian: w3m", trusted_by=_OPENSSL),
         Client("elinks", ("elinks", "-dump", "{url}"), "Debian: elinks", verifies=False),
-        Client("links2", ("links2", "-dump", "{url}"), "Debian: links2", _NONE, _OPENSSL),
+        Client(
+            "links2",
+            ("links2", "-dump", "{url}"),
+            "Debian: links2",
+            _NONE,
+            _OPENSSL,
+            asks=("links2", "-version"),
+        ),
         Client(
             "httrack",
             ("httrack", "{url}", "--depth=1", "--quiet", "-O", "{workdir}"),
@@ -301,6 +385,7 @@ CLIENTS: dict[str, Client] = {
             "pip: urllib3",
             _NONE,
             _OPENSSL,
+            asks=_pip("urllib3"),
         ),
         Client(
             "requests",
@@ -308,12 +393,14 @@ CLIENTS: dict[str, Client] = {
             "pip: requests",
             trusted_by=_REQUESTS,
             note="REQUESTS_CA_BUNDLE beats Session.verify = False",
+            asks=_pip("requests"),
         ),
         Client(
             "httpx",
             _python("import httpx; print(httpx.get(url, follow_redirects=True).text)"),
             "pip: httpx",
             trusted_by=_PYTHON_ONLY,
+            asks=_pip("httpx"),
         ),
         Client(
             "aiohttp",
@@ -321,25 +408,36 @@ CLIENTS: dict[str, Client] = {
             "pip: aiohttp",
             trusted_by=_OPENSSL,
             note="heeds proxy variables with trust_env only",
+            asks=_pip("aiohttp"),
         ),
         Client(
             "scrapy",
             ("{python}", "-m", "scrapy", "fetch", "--nolog", "{url}"),
             "pip: scrapy",
             verifies=False,
+            asks=_pip("scrapy"),
         ),
-        Client("treq", _python(f"exec({_TREQ!r})"), "pip: treq", _NONE, _OPENSSL),
+        Client(
+            "treq",
+            _python(f"exec({_TREQ!r})"),
+            "pip: treq",
+            _NONE,
+            _OPENSSL,
+            asks=_pip("treq"),
+        ),
         Client(
             "mechanize",
             _python(f"exec({_MECHANIZE!r})"),
             "pip: mechanize",
             trusted_by=_OPENSSL,
+            asks=_pip("mechanize"),
         ),
         Client(
             "niquests",
             _python("import niquests; print(niquests.get(url).text)"),
             "pip: niquests",
             trusted_by=(*_REQUESTS, "system"),
+            asks=_pip("niquests"),
         ),
         Client(
             "pycurl",
@@ -347,6 +445,7 @@ CLIENTS: dict[str, Client] = {
             "pip: pycurl",
             _CURL_PROXY,
             ("system",),
+            asks=_pip("pycurl"),
         ),
         Client(
             "curl_cffi",
@@ -354,13 +453,23 @@ CLIENTS: dict[str, Client] = {
             "pip: curl_cffi",
             _CURL_PROXY,
             ("SSL_CERT_FILE", *_REQUESTS, "system"),
+            asks=_pip("curl_cffi"),
         ),
-        Client("impit", _python("import impit; print(impit.get(url).text)"), "pip: impit", trusted_by=_OPENSSL),
+        Client(
+            "impit",
+            _python("import impit; print(impit.get(url).text)"),
+            "pip: impit",
+            trusted_by=_OPENSSL,
+            asks=_pip("impit"),
+        ),
         Client(
             "libsoup",
             ("/usr/bin/python3", "-c", f"import sys; url = sys.argv[1]; exec({_SOUP!r})", "{url}"),
             "Debian: gir1.2-soup-3.0, python3-gi",
             trusted_by=("system",),
+            state=("{store}",),
+            asks=("/usr/bin/python3", "-c", _SOUP_VERSION),
+            note="keeps HSTS if a HSTSEnforcer is added to the session",
         ),
         Client("node", _node("fetch(url).then(r => r.text()).then(console.log)"), "Node", _NONE, _NODE),
         Client(
@@ -369,12 +478,14 @@ CLIENTS: dict[str, Client] = {
             "npm: undici",
             _NONE,
             _NODE,
+            asks=_npm("undici"),
         ),
         Client(
             "axios",
             _node("import('axios').then(m => m.default.get(url)).then(r => console.log(r.data))"),
             "npm: axios",
             trusted_by=_NODE,
+            asks=_npm("axios"),
         ),
         Client(
             "got",
@@ -382,6 +493,7 @@ CLIENTS: dict[str, Client] = {
             "npm: got",
             _NONE,
             _NODE,
+            asks=_npm("got"),
         ),
         Client(
             "node-fetch",
@@ -389,6 +501,7 @@ CLIENTS: dict[str, Client] = {
             "npm: node-fetch",
             _NONE,
             _NODE,
+            asks=_npm("node-fetch"),
         ),
         Client(
             "superagent",
@@ -396,6 +509,7 @@ CLIENTS: dict[str, Client] = {
             "npm: superagent",
             _NONE,
             _NODE,
+            asks=_npm("superagent"),
         ),
         Client("got-scraping", (), "npm: got-scraping", _NONE, verifies=False),
         Client("crawlee", (), "npm: crawlee", _NONE, verifies=False),
@@ -405,8 +519,9 @@ CLIENTS: dict[str, Client] = {
             ("chromium", "--headless", "--disable-gpu", "--no-first-run", "--dump-dom", "{url}"),
             "Debian: chromium",
             trusted_by=("NSS database", "policy CACertificates"),
-            apart=("--user-data-dir={workdir}/chromium",),
+            apart=("--user-data-dir={workdir}/chromium", _NOT_HSTS),
             as_root=("--no-sandbox",),
+            at_once=3,
             arguments=_chromium,
             environment=lambda way: {"HOME": _nss_home(way)},
             note="upgrades by itself what is not HSTS (HTTPS-Upgrades), .test not: run a control; fetches things"
@@ -417,10 +532,13 @@ CLIENTS: dict[str, Client] = {
             ("firefox-esr", "--headless", "--screenshot", "{workdir}/page.png", "{url}"),
             "Debian: firefox-esr",
             trusted_by=("NSS database", "policy Certificates"),
-            apart=("--no-remote",),
+            apart=("--no-remote", "--profile", "{workdir}/firefox"),
+            files={"firefox/user.js": _preferences(_OWN_UPGRADES)},
+            lingers=12.0,
+            at_once=2,
             arguments=_firefox,
-            note="keeps its state when ended by SIGTERM; profile is below HOME; a form that is not secure opens"
-            " a dialogue",
+            note="keeps its state when ended by SIGTERM; a form that is not secure opens a dialogue; takes no"
+            " picture of an error page, and stays",
         ),
     )
 }

@@ -8,20 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from hstssim.audit import CASES, Audit, CallableSubject, CommandSubject, preset, report
-from hstssim.audit.subject import Place
+from hstssim.audit import CASES, Audit, CommandSubject, preset, report
 from hstssim.errors import AuditError
+from hstssim.profile import PROFILES
 
 ROOT = Path(__file__).resolve().parents[2]
-
-SAMPLE = ("note", "subdomain", "update-zero", "tls-error-expired", "port-other")
 
 
 def graded(*words: str, cases: tuple[str, ...] = ("note",), timeout: float = 20.0) -> dict[str, tuple[str, str]]:
@@ -74,6 +70,40 @@ def test_whatever_a_client_does_the_audit_ends_and_says_it(body: str, verdict: s
     assert said in reason
 
 
+def test_a_command_may_name_a_file_of_the_folder_where_we_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "crawler.py").write_text(f"{FETCH}\n{NORMAL}")
+    monkeypatch.chdir(tmp_path)
+    subject = CommandSubject([sys.executable, "crawler.py", "{url}"])
+    [result] = Audit(subject, ["note"], sealed=False).run()
+    assert (subject.name, result.verdict) == ("crawler.py", "UNIMPLEMENTED")
+
+
+@pytest.mark.parametrize("sealed", [None, False], ids=["room", "proxy"])
+def test_several_urls_in_one_run_and_a_post(sealed: bool | None) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    names = ["note", "method-and-body", "method-and-body-redirected", "cve-2023-23914", "cve-2023-23915"]
+    results = Audit(preset("curl"), names, sealed=sealed).run()
+    assert [result.verdict for result in results] == ["OK"] * len(names), results
+
+
+def test_a_profile_is_what_is_expected() -> None:
+    if shutil.which("curl") is None or preset("curl").version != "7.88.1":
+        pytest.skip("curl 7.88.1 is not installed")
+    results = Audit(preset("curl"), ["note", "port-80", "syntax-comma"], profile=PROFILES["curl-7.88"]).run()
+    assert [result.verdict for result in results] == ["OK", "OK", "OK"], results
+
+
+@pytest.mark.oracle
+def test_wget_is_led_and_trusts_without_a_room() -> None:
+    if shutil.which("wget") is None:
+        pytest.skip("wget is not installed")
+    [result] = Audit(preset("wget"), ["note"], sealed=False).run()
+    assert result.verdict == "OK", result
+
+
 # ── what is refused
 
 
@@ -89,6 +119,19 @@ def test_whatever_a_client_does_the_audit_ends_and_says_it(body: str, verdict: s
 def test_a_command_that_cannot_be_graded_is_refused(words: list[str], said: str) -> None:
     with pytest.raises(AuditError, match=said):
         CommandSubject(words)
+
+
+@pytest.mark.parametrize(
+    ("post", "said"),
+    [
+        ([], "a command says where its URL goes"),
+        (["no-such-program", "{url}"], "a program that is installed"),
+        ([sys.executable, "{url}"], r"a command that posts says where its \{body\} goes"),
+    ],
+)
+def test_a_command_that_posts_nothing_is_refused(post: list[str], said: str) -> None:
+    with pytest.raises(AuditError, match=said):
+        CommandSubject([sys.executable, "{url}"], post=post)
 
 
 @pytest.mark.parametrize("name", ["no-such-client", "go"])
@@ -108,7 +151,7 @@ def test_a_preset_that_is_none_is_refused(name: str) -> None:
             "curl",
             {"note": "OK", "subdomain": "OK", "update-zero": "OK", "tls-error-expired": "OK", "port-other": "OK"},
         ),
-        ("wget", {"note": "OK", "subdomain": "OK", "update-zero": "FAILED", "port-other": "FAILED"}),
+        ("wget", {"note": "OK", "subdomain": "OK", "persistence-zero": "NON-STRICT", "port-other": "FAILED"}),
         ("requests", {"note": "UNIMPLEMENTED", "subdomain": "UNIMPLEMENTED"}),
         ("urllib", {"note": "UNIMPLEMENTED"}),
     ],
@@ -120,105 +163,44 @@ def test_clients_are_graded_as_they_were_seen_to_behave(name: str, expected: dic
     assert {result.case.id: result.verdict for result in results} == expected
 
 
-# ── our own adapters
-
-
-def by_requests(place: Place, workdir: str) -> Callable[[str], object]:
-    import requests
-
-    from hstssim.adapters.requests import mount
-
-    class Client:
-        def __init__(self) -> None:
-            self.store, self.session = kept(workdir), requests.Session()
-            self.session.trust_env = False
-            self.session.verify = place.lab.ca_file
-            self.session.proxies = dict.fromkeys(("http", "https"), place.lab.proxy_url)
-            mount(self.session, self.store)
-
-        def __call__(self, url: str) -> object:
-            return self.session.get(url, timeout=10)
-
-        def close(self) -> None:
-            self.session.close()
-            self.store.close()
-
-    return Client()
-
-
-def by_httpx(place: Place, workdir: str) -> Callable[[str], object]:
-    import httpx
-
-    from hstssim.adapters.httpx import mount
-
-    class Client:
-        def __init__(self) -> None:
-            self.store = kept(workdir)
-            self.client = mount(
-                httpx.Client(
-                    verify=place.lab.ssl_context(),
-                    proxy=place.lab.proxy_url,
-                    trust_env=False,
-                    follow_redirects=True,
-                ),
-                self.store,
-            )
-
-        def __call__(self, url: str) -> object:
-            return self.client.get(url)
-
-        def close(self) -> None:
-            self.client.close()
-            self.store.close()
-
-    return Client()
-
-
-def kept(workdir: str) -> Any:
-    from hstssim import open_store
-    from hstssim.profile import PROFILES
-
-    return open_store(f"{workdir}/hsts.sqlite", profile=PROFILES["rfc6797"], watch=False)
-
-
-@pytest.mark.parametrize("make", [by_requests, by_httpx], ids=["requests", "httpx"])
-@pytest.mark.parametrize("name", SAMPLE)
-def test_an_adapter_passes(make: Callable[[Place, str], Callable[[str], object]], name: str) -> None:
-    [result] = Audit(CallableSubject(make, "adapter"), [name], sealed=False).run()
-    assert result.verdict == "OK", result
-
-
 # ── what is reported
 
 
 @pytest.fixture(scope="module")
-def audits() -> dict[str, Any]:
+def audits() -> list[report.Audited]:
     subject = CommandSubject(script(NORMAL), name='<a> & "b"')
-    return {subject.name: Audit(subject, sealed=False).run()}
+    return [report.Audited(subject.name, "1.0", Audit(subject, sealed=False).run())]
 
 
-def test_junit_can_be_read(audits: dict[str, Any]) -> None:
+ABOUT = report.About("2026-11-23T21:00:00Z", "0.1.0")
+
+
+def test_junit_can_be_read(audits: list[report.Audited]) -> None:
     [suite] = ElementTree.fromstring(report.as_junit(audits))  # noqa: S314 - we wrote it
     assert suite.attrib["name"] == '<a> & "b"'
     assert (suite.attrib["tests"], suite.attrib["failures"]) == (str(len(CASES)), str(len(CASES)))
-    assert {case.attrib["name"] for case in suite} == set(CASES)
+    assert {case.attrib["name"] for case in suite.iter("testcase")} == set(CASES)
 
 
-def test_the_page_holds_every_case_and_needs_nothing_else(audits: dict[str, Any]) -> None:
-    page = report.as_html(audits, "2026-11-23T21:00:00Z", "0.1.0")
+def test_the_page_holds_every_case_and_needs_nothing_else(audits: list[report.Audited]) -> None:
+    page = report.as_html(audits, ABOUT)
     assert page.count("<tr>") == len(CASES) + 1
     assert "&lt;a&gt; &amp;" in page
     assert '<a> & "b"' not in page.partition('id="data"')[0]
     assert [word for word in ("src=", "href=", "url(", "@import") if word in page] == []
 
 
-def test_json_holds_what_the_results_hold(audits: dict[str, Any]) -> None:
-    [results] = json.loads(report.as_json(audits))["clients"].values()
-    assert results == [result.as_dict() for result in next(iter(audits.values()))]
+def test_json_holds_what_the_results_hold(audits: list[report.Audited]) -> None:
+    made = json.loads(report.as_json(audits, ABOUT))
+    assert (made["date"], made["hstssim"], made["profile"]) == (ABOUT.date, ABOUT.version, None)
+    [client] = made["clients"]
+    assert (client["name"], client["version"]) == ('<a> & "b"', "1.0")
+    assert client["results"] == [result.as_dict() for result in audits[0].results]
+    assert "http://note-1.test/note-1/probe" in client["results"][0]["commands"][1]
 
 
-def test_no_hsts_is_said_once(audits: dict[str, Any]) -> None:
-    lines = list(report.lines(next(iter(audits.values()))))
+def test_no_hsts_is_said_once(audits: list[report.Audited]) -> None:
+    lines = list(report.lines(audits[0].results))
     assert sum("UNIMPLEMENTED" in line for line in lines) == 1
     assert lines[-1] == "The client has no HSTS: the other cases were not tried."
 
@@ -231,3 +213,17 @@ def test_the_readmes_program_prints_what_it_shows() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == (shown, "")
+
+
+@pytest.mark.oracle
+def test_the_readmes_spider_is_graded_as_it_shows(tmp_path: Path) -> None:
+    pytest.importorskip("scrapy")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [spider] = re.findall(r"```python\n(# spider\.py\n.*?)```", readme, re.DOTALL)
+    [(words, shown)] = re.findall(r"\$ hstssim (audit -- scrapy .*?)\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "spider.py").write_text(spider)
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": path}
+    command = [sys.executable, "-m", "hstssim", *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, shown, "")

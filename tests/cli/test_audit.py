@@ -45,8 +45,8 @@ def test_what_is_expected_to_fail_may(run: Run, tmp_path: Path) -> None:
 def test_every_report_is_written(run: Run, tmp_path: Path) -> None:
     junit, page = tmp_path / "a.xml", tmp_path / "a.html"
     ran = run("audit", "--json", "--junit", str(junit), "--html", str(page), *CLIENT)
-    [results] = json.loads(ran.out)["clients"].values()
-    assert [result["verdict"] for result in results] == ["UNIMPLEMENTED"]
+    [client] = json.loads(ran.out)["clients"]
+    assert [result["verdict"] for result in client["results"]] == ["UNIMPLEMENTED"]
     assert "<testsuite " in junit.read_text()
     assert page.read_text().startswith("<!doctype html>")
 
@@ -58,12 +58,48 @@ def test_every_report_is_written(run: Run, tmp_path: Path) -> None:
         (["--", "curl", "http://a.test/"], "a command says where its URL goes"),
         (["--", "no-such-program", "{url}"], "a command is a program that is installed"),
         (["--preset", "netscape"], "a preset is one of curl"),
+        (["--profile", "netscape", "--", sys.executable, "{url}"], "--profile is one of chrome"),
+        (["--post", "'", "--", sys.executable, "{url}"], "--post is a command as a shell has it"),
+        (["--post", f"{sys.executable} {{url}}", "--", sys.executable, "{url}"], "says where its {body} goes"),
+        (["--html", "/no/such/folder/a.html", "--", sys.executable, "{url}"], "--html names a file that can be"),
+        ([sys.executable, "{url}"], "a command and its arguments stand after `--`"),
         (["--case", "none", "--", sys.executable, "{url}"], "a case is one of note"),
         (["--expected", "/no/such/file", "--", sys.executable, "{url}"], "--expected names a file of cases"),
     ],
-    ids=["no client", "no url", "no program", "no preset", "no case", "no file"],
+    ids=[
+        "no client",
+        "no url",
+        "no program",
+        "no preset",
+        "no profile",
+        "no shell",
+        "no body",
+        "no html",
+        "no dashes",
+        "no case",
+        "no file",
+    ],
 )
 def test_bad_input_is_one_line_and_exit_status_2(run: Run, words: list[str], said: str) -> None:
     ran = run("audit", *words)
     assert (ran.status, ran.out, len(ran.complaints)) == (2, "", 1)
     assert said in ran.err
+
+
+def test_two_clients_of_one_name_are_two(run: Run) -> None:
+    ran = run("audit", "--json", "--name", "curl", "--preset", "curl", *CLIENT)
+    if "installed" in ran.err:
+        pytest.skip("curl is not installed")
+    clients = json.loads(ran.out)["clients"]
+    assert [client["name"] for client in clients] == ["curl", "curl (2)"]
+    assert [client["results"][0]["verdict"] for client in clients] == ["UNIMPLEMENTED", "OK"]
+
+
+def test_a_case_that_was_expected_to_fail_and_does_not_is_told(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "expected"
+    path.write_text("note\n")
+    ran = run("audit", "--expected", str(path), "--proxy", "--case", "note", "--preset", "curl")
+    if "installed" in ran.err:
+        pytest.skip("curl is not installed")
+    assert ran.status == 1
+    assert ran.lines[-1] == f"note was expected to fail, and did not: take it out of {path}"

@@ -94,6 +94,7 @@ def installed(name: str) -> clients.Client:
 def test_a_client_reaches_a_site_and_finds_no_fault_in_its_certificate(
     lab: Lab, run: Run, tmp_path: Path, name: str
 ) -> None:
+    installed(name).prepare(str(tmp_path))
     words = installed(name).command(f"https://good.test/{name}", str(tmp_path))
     done = run(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
