@@ -391,6 +391,15 @@ def _all() -> Sequence[Case]:
             _policy(YEAR),
             (LEARN, Visit("http://{H}/probe")),
         ),
+        Case(
+            "host-idn",
+            "10",
+            "MUST",
+            "A name in letters beyond ASCII is compared by its A-label.",
+            (Made("xn--bcher-kva.{h}", {"sts": YEAR}),),
+            (Visit("https://xn--bcher-kva.{h}/learn"), Visit("http://bücher.{h}/probe")),
+            "no plaintext",
+        ),
         # §8.3
         Case(
             "port-80",
@@ -569,6 +578,15 @@ def _all() -> Sequence[Case]:
             "A policy learned at one port counts at the others (wget keeps entries by port).",
             _policy(YEAR),
             (Visit("https://{h}:8443/learn"), PROBE),
+        ),
+        Case(
+            "wget-trailing-dot",
+            "8.2",
+            "MAY",
+            "A policy learned under a name with a dot at its end counts without it (curl before 7.83.1; wget).",
+            _policy(YEAR),
+            (Visit("https://{h}./learn"), PROBE),
+            may_refuse=True,
         ),
     )
 

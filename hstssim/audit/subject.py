@@ -5,6 +5,7 @@ A subject opens a session for each case, with a state of its own. Never here: wh
 
 from __future__ import annotations
 
+import locale
 import os
 import shlex
 import shutil
@@ -234,6 +235,8 @@ class _Runs(Session):
     def _environment(self) -> dict[str, str]:
         lab, room = self._place
         own = {"HOME": self._workdir}
+        if locale.getencoding().lower() != "utf-8":  # curl, wget take no other letters then
+            own["LC_ALL"] = "C.UTF-8"
         if room is None:
             own |= lab.client_env(self._subject.client.name if self._subject.client.environment else None)
         outer = room.environment if room else os.environ

@@ -266,7 +266,14 @@ def _pip(package: str) -> tuple[str, ...]:
 
 
 def _npm(package: str) -> tuple[str, ...]:
-    return ("node", "--eval", f"import({package!r}).then(() => console.log(process.version))")
+    # A package need not export its package.json: it is looked for where it would be imported from.
+    return (
+        "node",
+        "--eval",
+        f"const fs = require('fs'), file = require.resolve.paths({package!r})"
+        f".map(folder => folder + '/{package}/package.json').find(fs.existsSync); "
+        f"import({package!r}).then(() => console.log(JSON.parse(fs.readFileSync(file)).version))",
+    )
 
 
 def _python(code: str) -> tuple[str, ...]:

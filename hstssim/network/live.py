@@ -23,7 +23,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from hstssim.errors import HSTSSimError, short
+from hstssim.errors import HSTSSimError, MissingExtra, short
 from hstssim.network.message import (
     CertificateFault,
     Headers,
@@ -178,6 +178,7 @@ class LiveNetwork:
 
     Raises:
         HSTSSimError: the proxy is no http URL, or `ca_file` cannot be read.
+        MissingExtra: urllib3.future, which niquests brings along, stands where urllib3 was.
     """
 
     def __init__(
@@ -190,6 +191,11 @@ class LiveNetwork:
     ) -> None:
         if not isinstance(timeout, int | float) or not 0 < timeout < 1e6:
             raise HSTSSimError(f"a time-out is a number of seconds above 0; seen {short(timeout)}")
+        if not issubclass(HTTPConnection, http.client.HTTPConnection):
+            raise MissingExtra(
+                "live connections take urllib3; seen urllib3.future in its place: "
+                "pip install --force-reinstall urllib3"
+            )
         self._trusting: dict[bool, ssl.SSLContext] = {}
         self._ca_file = ca_file
         self._proxy = proxy

@@ -227,3 +227,13 @@ def test_the_readmes_spider_is_graded_as_it_shows(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hstssim", *words.split()]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, shown, "")
+
+
+@pytest.mark.oracle
+def test_letters_beyond_ascii_reach_curl_in_any_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    monkeypatch.setenv("LC_ALL", "POSIX")
+    monkeypatch.setattr("locale.getencoding", lambda: "ANSI_X3.4-1968")
+    results = Audit(preset("curl"), ["host-idn", "cve-2022-42916"]).run()
+    assert [(result.verdict, result.reason) for result in results] == [("OK", "the probe was upgraded")] * 2

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hstssim.errors import HSTSSimError
+from hstssim.errors import HSTSSimError, MissingExtra
 from hstssim.lab import Lab
 from hstssim.network import LiveNetwork, NetError, Request, Response
 
@@ -221,3 +221,10 @@ def test_an_unverified_context_is_never_the_verified_one() -> None:
     network = LiveNetwork(proxy="")
     assert network._context(True).verify_mode == ssl.CERT_REQUIRED
     assert network._context(False).verify_mode == ssl.CERT_NONE
+
+
+def test_what_stands_where_urllib3_was_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """urllib3.future installs itself as urllib3, and has none of http.client's connections."""
+    monkeypatch.setattr("hstssim.network.live.HTTPConnection", object)
+    with pytest.raises(MissingExtra, match=r"live connections take urllib3; seen urllib3\.future"):
+        LiveNetwork()

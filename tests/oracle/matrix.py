@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections import Counter
 from pathlib import Path
@@ -41,7 +42,8 @@ def table() -> str:
         failed = ", ".join(case for case, verdict in verdicts.items() if verdict == "FAILED")
         numbers = " | ".join(str(count[verdict]) for verdict in VERDICTS[:3])
         lines.append(f"| {name} | {client['version']} | {numbers} | {failed} |")
-    return "\n".join([*lines, "", f"No HSTS at all: {', '.join(without)}.", ""])
+    told = textwrap.fill(f"No HSTS at all: {', '.join(without)}.", 120, break_on_hyphens=False)
+    return "\n".join([*lines, "", told, ""])
 
 
 def main(names: list[str]) -> None:
