@@ -9,6 +9,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hstssim.clock import Clock
     from hstssim.difference import TELLING_HEADERS, TELLING_HOSTS, Comparison, Outcome, diff
     from hstssim.errors import (
         AuditError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from hstssim.store import HSTSStore, Ignored, KnownHost, Noted, Removed
 
 _HOMES = {
+    "clock": "Clock",
     "difference": "TELLING_HEADERS TELLING_HOSTS Comparison Outcome diff",
     "errors": "AuditError FormatError HSTSSimError InvalidHeader InvalidHost InvalidRequest InvalidTime "
     "InvalidURL LabError MissingExtra PreloadError StoreError",
@@ -76,6 +78,7 @@ __all__ = [
     "WGET_1_21",
     "AuditError",
     "Browser",
+    "Clock",
     "Comparison",
     "Decision",
     "Directives",

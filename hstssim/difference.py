@@ -12,6 +12,7 @@ from typing import NamedTuple
 from hstssim import host as hosts
 from hstssim.errors import InvalidHeader, InvalidHost, short
 from hstssim.interceptor import Interceptor
+from hstssim.markup import mark, table
 from hstssim.profile import Profile, parse_header
 from hstssim.store import HSTSStore, Ignored
 
@@ -112,11 +113,27 @@ class Comparison(NamedTuple):
         return len({outcome._replace(code="") for outcome in self.outcomes.values()}) > 1
 
 
+class Comparisons(list[Comparison]):
+    """Comparisons under the same profiles, as a table where a notebook shows them."""
+
+    def _repr_html_(self) -> str:
+        """A row a comparison; what is not as under the first profile stands out."""
+        names = list(self[0].outcomes) if self else []
+        rows = []
+        for found in self:
+            told = [str(outcome) for outcome in found.outcomes.values()]
+            cells = [text if text == told[0] else mark(text, "plaintext") for text in told]
+            where = found.host if found.host == found.asked else f"{found.host}, then {found.asked}"
+            rows.append((" | ".join(found.fields), where, *cells))
+        differing = sum(found.differs for found in self)
+        return table(f"{differing} of {len(self)} differ", ("Strict-Transport-Security", "host", *names), rows)
+
+
 def diff(
     profiles: Iterable[Profile],
     headers: str | bytes | Iterable[str | bytes | Sequence[str | bytes]] = TELLING_HEADERS,
     hosts: str | Iterable[str | tuple[str, str]] = ("example.com",),
-) -> list[Comparison]:
+) -> Comparisons:
     """Compare what profiles make of each header on each host, each time with an empty store and no list.
 
     Args:
@@ -142,7 +159,7 @@ def diff(
         named[profile.name] = profile
     pairs = [_pair(host) for host in ([hosts] if isinstance(hosts, str) else hosts)]
     responses = map(_fields, [headers] if isinstance(headers, str | bytes) else headers)
-    return [
+    return Comparisons(
         Comparison(
             fields,
             heard.text,
@@ -151,7 +168,7 @@ def diff(
         )
         for fields in responses
         for heard, asked in pairs
-    ]
+    )
 
 
 class _Host(NamedTuple):

@@ -177,6 +177,22 @@ class Decision:
             message = str(error)
         return f"<Decision {short(self.url)[1:-1]} {'upgraded' if self else 'not upgraded'}: {message}>"
 
+    def _repr_html_(self) -> str:
+        """The decision as a notebook shows it."""
+        from hstssim.markup import mark, table
+
+        redirect = self.redirect
+        if redirect is not None:
+            end = mark(f"{redirect.status_line} to {redirect.location}", "internal")
+        elif self:
+            end = mark(f"rewritten to {self.location}", "internal")
+        else:
+            secure = self.url[:6].lower() in ("https:", "wss://")
+            end = mark("as it is", "secure") if secure else mark("in the clear", "plaintext")
+        rows = [("what becomes of it", end), ("why", f"{self.reason}: {self.message}")]
+        rows += [(f"{step.domain} ({step.source})", step.result) for step in self.steps]
+        return table(self.url, (), rows)
+
     def _passed_over(self) -> str:
         """The nearest entries of the host and its superdomains, none of which covers it."""
         decides = self._hsts.store.profile.preload_decides

@@ -6,76 +6,19 @@ Never here: an import at the top that pytest has not made already; a run that do
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime, timedelta
 
+    from hstssim.clock import Clock
     from hstssim.interceptor import Interceptor
     from hstssim.lab import Lab
     from hstssim.preload import PreloadList
     from hstssim.profile import Profile
     from hstssim.store import HSTSStore
-
-
-class HSTSClock:
-    """The time of a test's store and of the lab's log: call it for POSIX seconds."""
-
-    def __init__(self) -> None:
-        self._now: float | None = None  # until it is stopped, it is time.time
-
-    def __call__(self) -> float:
-        """POSIX seconds."""
-        return time.time() if self._now is None else self._now
-
-    def stop(self) -> None:
-        """Stand still."""
-        self._now = self()
-
-    def tick(self, delta: float | timedelta = 0.0, /, **units: float) -> float:
-        """Move by seconds, by a timedelta, or by `days=366` and the like; by a second if nothing is said.
-
-        Returns:
-            The new time in POSIX seconds.
-        """
-        from datetime import timedelta
-
-        if not delta and not units:
-            delta = 1.0
-        if not isinstance(delta, timedelta):
-            delta = timedelta(seconds=delta)
-        self._now = self() + (delta + timedelta(**units)).total_seconds()
-        return self._now
-
-    def move_to(self, when: float | str | datetime) -> float:
-        """Move to an instant: POSIX seconds, ISO 8601, `+30d`, or a datetime, in UTC where it names no zone.
-
-        Returns:
-            The new time in POSIX seconds.
-
-        Raises:
-            InvalidTime: it is no instant.
-        """
-        from datetime import UTC, datetime
-
-        from hstssim.times import parse_instant
-
-        if isinstance(when, datetime):
-            self._now = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-        elif isinstance(when, int | float):
-            self._now = float(when)
-        else:
-            self._now = parse_instant(when, self())
-        return self._now
-
-    def __repr__(self) -> str:
-        from hstssim.times import iso
-
-        return f"<HSTSClock {iso(self())}>"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -96,12 +39,14 @@ def _hsts_session_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def _hsts_time() -> HSTSClock:
-    return HSTSClock()
+def _hsts_time() -> Clock:
+    from hstssim.clock import Clock
+
+    return Clock()
 
 
 @pytest.fixture
-def hsts_clock(_hsts_time: HSTSClock) -> HSTSClock:
+def hsts_clock(_hsts_time: Clock) -> Clock:
     """The time of `hsts_store` and of the lab's log: it stands still until `tick(days=1)` or `move_to(when)`.
 
     A test that does not ask for it has `time.time`, and so what freezegun makes of it. Certificates follow the
@@ -112,7 +57,7 @@ def hsts_clock(_hsts_time: HSTSClock) -> HSTSClock:
 
 
 @pytest.fixture
-def hsts_lab(request: pytest.FixtureRequest, _hsts_time: HSTSClock) -> Iterator[Lab]:
+def hsts_lab(request: pytest.FixtureRequest, _hsts_time: Clock) -> Iterator[Lab]:
     """A lab, empty at the start of each test: sites over real TLS, which this process reaches by name.
 
     Another process gets there by `client_env()` and `client_args()`.
@@ -129,7 +74,7 @@ def hsts_lab(request: pytest.FixtureRequest, _hsts_time: HSTSClock) -> Iterator[
 
 
 @pytest.fixture
-def hsts_store(request: pytest.FixtureRequest, _hsts_time: HSTSClock) -> HSTSStore:
+def hsts_store(request: pytest.FixtureRequest, _hsts_time: Clock) -> HSTSStore:
     """An `HSTSStore` with Chrome's rules and the bundled preload list, or what `@pytest.mark.hsts` says.
 
     Of several markers the closest that names the profile, or the list, decides that.

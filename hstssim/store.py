@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from hstssim import host as hosts
 from hstssim.errors import InvalidHeader, InvalidHost, InvalidTime, short
 from hstssim.match import EXPIRED, UNKNOWN_HOST, Match, Record, nearest, walk
 from hstssim.profile import CHROME, Profile, check_profile, parse_header
-from hstssim.times import span
+from hstssim.times import iso, span
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -148,6 +149,7 @@ class _Unkept:
 
 
 _EVERYWHERE: Scope = (0, "")
+_SHOWN = 20  # entries that a notebook shows
 _LATEST = 2**63 - 1  # the largest instant of a 64-bit clock, in POSIX seconds
 
 
@@ -508,6 +510,27 @@ class HSTSStore:
 
     def __repr__(self) -> str:
         return f"<HSTSStore {self.profile.name}, {len(self)} known hosts, {self.preload or 'no preload list'}>"
+
+    def _repr_html_(self) -> str:
+        """The store as a notebook shows it: what it knows, the first entries of many."""
+        from hstssim.markup import mark, table
+
+        now = self.now()
+        rows: list[tuple[object, ...]] = []
+        for known in islice(self, _SHOWN):
+            name = f"{known.domain or known.name_hash}{f':{known.port}' if known.port else ''}"
+            if known.top_level_site and known.top_level_site != known.domain:
+                name += f" in pages of {known.top_level_site}"
+            until = iso(known.expiry) if math.isfinite(known.expiry) else "for ever"
+            over = mark("expired", "plaintext") if self.is_over(known) else span(known.expiry - now)
+            covers = "and its subdomains" if known.include_subdomains else "alone"
+            rows.append((name, "taken out of the list" if known.knock_out else covers, until, over))
+        more = f"and {len(self) - _SHOWN} more" if len(self) > _SHOWN else ""
+        note = "; ".join(
+            part for part in (more, f"as of {iso(now)}", str(self.preload or "no preload list")) if part
+        )
+        head = ("Known HSTS Host", "covers", "until", "that is in")
+        return table(f"{self.profile.name}: {len(self)} known hosts", head, rows, note)
 
     def _named(self, host: str) -> tuple[str, str | None]:
         """The canonical form of a host that names an entry, and its domain; None if there can be no entry."""

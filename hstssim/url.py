@@ -26,8 +26,10 @@ _plain = re.compile(f"(https?|wss?)://({PLAIN_HOST})(?::([0-9]{{1,4}}+))?+(?=[/?
 # The characters that WHATWG leaves alone, and no segment of a path that is or might be a dot segment.
 _PATH = r"(?:/(?![.]|%2[eE])[A-Za-z0-9._~!$%&'()*+,;=:@-]*)"
 _REST = r"(\?[A-Za-z0-9._~!$%&()*+,;=:@/?-]*)?(#[A-Za-z0-9._~!$%&'()*+,;=:@/?-]*)?"
-_plain_whole = re.compile(f"(?:http|ws)://({PLAIN_HOST})(?::([0-9]{{1,4}}))?({_PATH}*){_REST}").fullmatch
+_plain_whole = re.compile(f"(https?|wss?)://({PLAIN_HOST})(?::([0-9]{{1,4}}))?({_PATH}*){_REST}").fullmatch
 _plain_shown = re.compile(f"https?://{PLAIN_HOST}{_PATH}+{_REST}").fullmatch
+_plain_path = re.compile(f"(?!//){_PATH}+{_REST}").fullmatch
+_authority = re.compile("https?://[^/?#]*").match
 _EXPLICIT = r"[^:/?#]*:[/\\]*(?:[^/?#\\]*@)?[^/?#\\@]*:0*([0-9]{1,5})(?:[/?#\\]|\Z)"
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _WRITTEN = {
@@ -85,14 +87,14 @@ def upgrade(url: str, *, port_80: Port80 = "default") -> str:
         MissingExtra: it is not plain, and ada-url is not installed.
     """
     match = _plain_whole(url) if isinstance(url, str) else None
-    if match is not None:
-        host, port, path, query, fragment = match.groups("")
+    if match is not None and match[1] in SECURE:
+        scheme, host, port, path, query, fragment = match.groups("")
         number = int(port or 80)
         if port and number in _WRITTEN[port_80]:
             port = f":{_WRITTEN[port_80][number]}"
         else:
             port = "" if number in (80, 443) else f":{number}"
-        return f"{'https' if url[0] == 'h' else 'wss'}://{host}{port}{path or '/'}{query}{fragment}"
+        return f"{SECURE[scheme]}://{host}{port}{path or '/'}{query}{fragment}"
     scheme, _ = parse(url)
     upgraded = whatwg.with_scheme(url, SECURE.get(scheme, scheme))
     written = _WRITTEN[port_80].get(int(_explicit_port(url) or 0)) if scheme in SECURE else None
@@ -106,10 +108,17 @@ def upgrade(url: str, *, port_80: Port80 = "default") -> str:
 def resolve(reference: str, base: str) -> str | None:
     """A reference from a URL, such as a Location, as a browser shows it; None if no browser takes it.
 
+    `base` is as a browser shows it.
+
     Raises:
         MissingExtra: it is not plain, and ada-url is not installed.
     """
-    return reference if _plain_shown(reference) else whatwg.resolve(reference, base)
+    if _plain_shown(reference):
+        return reference
+    authority = _authority(base)
+    if authority is not None and _plain_path(reference):
+        return authority[0] + reference
+    return whatwg.resolve(reference, base)
 
 
 def _explicit_port(url: str) -> str:
@@ -125,7 +134,10 @@ def as_shown(url: str) -> str:
         MissingExtra: it is not plain, and ada-url is not installed.
     """
     match = _plain_whole(url) if isinstance(url, str) else None
-    if match is not None and match[2] is None and match[3]:
-        return url
+    if match is not None:
+        scheme, host, port, path, query, fragment = match.groups("")
+        number = int(port or _DEFAULT_PORTS[scheme])
+        port = "" if number == _DEFAULT_PORTS[scheme] else f":{number}"
+        return f"{scheme}://{host}{port}{path or '/'}{query}{fragment}"
     scheme, _ = parse(url)
     return whatwg.with_scheme(url, scheme)

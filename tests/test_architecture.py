@@ -16,7 +16,7 @@ PACKAGE = Path(hstssim.__file__).parent
 
 # Rooms may import from rings of a lower number, and from their own ring but for the edges.
 RINGS = {
-    0: {"errors", "times"},
+    0: {"errors", "times", "clock", "markup"},
     1: {"header", "host", "site", "url", "whatwg", "profile"},
     2: {"match", "store", "preload", "preload_source", "redirect", "interceptor", "difference"},
     3: {"navigation", "network", "formats", "traces", "adapters", "script", "lab", "audit"},

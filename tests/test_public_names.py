@@ -21,7 +21,7 @@ STABLE = {
     *("InternalRedirect", "Directives", "parse_header", "Profile", "CHROME", "RFC6797"),
     *("FIREFOX", "CURL", "CURL_7_88", "WGET", "WGET_1_21", "PROFILES", "diff", "Comparison", "Outcome"),
     *("TELLING_HEADERS", "TELLING_HOSTS"),
-    *("Browser", "Navigation", "ScriptedNetwork", "LiveNetwork", "InvalidRequest"),
+    *("Browser", "Clock", "Navigation", "ScriptedNetwork", "LiveNetwork", "InvalidRequest"),
     *("Noted", "Removed", "Ignored", "HSTSSimError", "InvalidHeader", "InvalidHost", "InvalidURL", "InvalidTime"),
     *("FormatError", "StoreError", "PreloadError", "MissingExtra", "LabError", "AuditError", "open_store"),
 }

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from hstssim import url as urls
 from hstssim.errors import InvalidRequest, InvalidURL, short
 from hstssim.interceptor import Decision, Interceptor
+from hstssim.markup import mark, table
 from hstssim.navigation import redirects
 from hstssim.navigation.cache import RedirectCache
 from hstssim.navigation.https_upgrades import PATIENCE, HTTPSUpgrades
@@ -136,9 +137,29 @@ class Navigation(NamedTuple):
             else {"name": error.name, "message": error.message, "can_proceed": self.can_proceed},
         }
 
+    def _repr_html_(self) -> str:
+        """The navigation as a notebook shows it, a row a hop."""
+        rows = [(number, *_row(hop)) for number, hop in enumerate(self.hops, 1)]
+        end = f"{self.error}" if self.error is not None else ""
+        return table(f"{self.hops[0].request.url}", ("", "request", "answer", "learned"), rows, end)
+
     def __repr__(self) -> str:
         end = self.error.name if self.error else self.hops[-1].response
         return f"<Navigation {len(self.hops)} hops, {short(self.url)[1:-1]}: {end}>"
+
+
+def _row(hop: Hop) -> tuple[object, ...]:
+    request = f"{hop.request.method} {hop.request.url}"
+    answer = hop.response.status_line if hop.response is not None else getattr(hop.error, "name", "no response")
+    if hop.replaced is not None:
+        request += f" in place of {hop.replaced}"
+    if hop.internal and hop.response is not None:
+        return request, mark(f"{answer}, made up by the browser ({hop.reason}): nothing sent", "internal"), ""
+    if hop.source == "cache":
+        return request, mark(f"{answer}, from the cache: nothing sent", "internal"), ""
+    learned = "" if hop.learned is None or getattr(hop.learned, "code", "") == "no-header" else repr(hop.learned)
+    shown = mark(f"PLAINTEXT {request}", "plaintext") if hop.plaintext else mark(request, "secure")
+    return shown, answer, learned
 
 
 class Browser:

@@ -161,7 +161,7 @@ def test_ticks(hsts_clock, how, seconds):
 def test_instants(hsts_clock, when):
     assert hsts_clock.move_to(when) == hsts_clock() == 1e9
     assert hsts_clock.move_to("+1d") == 1e9 + 86400
-    assert repr(hsts_clock) == "<HSTSClock 2001-09-10T01:46:40Z>"
+    assert repr(hsts_clock) == "<Clock 2001-09-10T01:46:40Z>"
 
 def test_no_instant(hsts_clock):
     with pytest.raises(hstssim.InvalidTime):

@@ -280,6 +280,20 @@ def test_the_fast_way_is_what_ada_url_makes_of_a_url(url: str) -> None:
     assert urls.upgrade(url) == whatwg.with_scheme(url, f"{url.partition(':')[0]}s")
 
 
+@given(plain_looking, st.sampled_from(["", "s"]))
+def test_the_fast_way_shows_a_url_as_ada_url_does(url: str, secure: str) -> None:
+    url = url.replace(":", f"{secure}:", 1)
+    assert urls.as_shown(url) == whatwg.with_scheme(url, url.partition(":")[0])
+
+
+references = plain_looking.map(lambda url: url[url.index("/", 8) :] if "/" in url[8:] else url)
+
+
+@given(references, st.sampled_from(["https://e.test/", "http://u:p@e.test:8080/a/b?c#d", "https://[::1]/"]))
+def test_the_fast_way_resolves_a_reference_as_ada_url_does(reference: str, base: str) -> None:
+    assert urls.resolve(reference, base) == whatwg.resolve(reference, base)
+
+
 @pytest.mark.parametrize(
     "place", ["/{}", "/a{}b", "/a/{}/b", "?{}", "?a{}b", "#{}", "#a{}b", "/%2{}", "/.{}", "/{}.x"]
 )
