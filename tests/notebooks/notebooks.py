@@ -1,6 +1,7 @@
-"""The notebooks: their text, what they print, and how they are executed; `python -m tests.notebooks.notebooks [NAME …]`.
+"""The notebooks: their text, what they print, and how they are executed.
 
-Executes the texts (`notebooks/*.md`) and writes the notebooks beside them (`*.ipynb`), outputs included.
+`python -m tests.notebooks.notebooks [NAME …]` executes the texts (`notebooks/*.md`) and writes the notebooks beside
+them (`*.ipynb`), outputs included.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ def text(name: str) -> Any:
     made = jupytext.read(FOLDER / f"{name}.md")
     for number, cell in enumerate(made.cells, 1):
         cell["id"] = f"cell-{number:02}"
-    made.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": {"name": "python"}})
+    made.metadata = nbformat.NotebookNode(  # type: ignore[no-untyped-call]
+        {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
+    )
     return made
 
 
 def committed(name: str) -> Any:
     """The notebook as it is kept, with outputs."""
-    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
 
 
 def executed(name: str) -> Any:
@@ -85,7 +88,7 @@ def main(names: list[str]) -> None:
     for name in names or NAMES:
         began = time.monotonic()
         made = executed(name)
-        nbformat.write(made, FOLDER / f"{name}.ipynb")
+        nbformat.write(made, FOLDER / f"{name}.ipynb")  # type: ignore[no-untyped-call]
         print(f"{name}: {time.monotonic() - began:.1f} s, {len(made.cells)} cells", flush=True)
 
 

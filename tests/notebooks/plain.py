@@ -1,4 +1,6 @@
-"""Runs a notebook's code without a kernel, by the standard library alone: `python plain.py NOTEBOOK [without-pictures]`.
+"""Runs a notebook's code without a kernel, by the standard library alone.
+
+`python plain.py NOTEBOOK [without-pictures]`
 
 Cells tagged `picture` can be left out; so can sockets, threads, subprocesses and ada-url be forbidden, as they
 are where Python runs in a browser.
@@ -10,20 +12,33 @@ import ast
 import builtins
 import json
 import sys
+import threading
 from typing import Any
 
-FORBIDDEN = ("socket.", "subprocess.", "os.fork", "os.posix_spawn", "os.system", "os.exec", "_thread.start_new_thread")
+FORBIDDEN = (
+    "socket.",
+    "subprocess.",
+    "os.fork",
+    "os.posix_spawn",
+    "os.system",
+    "os.exec",
+    "_thread.start_new_thread",
+)
 
 
 def forbid() -> None:
     """Make an error of every socket, thread and subprocess from here on, and of ada-url."""
     sys.modules["ada_url"] = None  # type: ignore[assignment]
 
-    def refuse(event: str, _: object) -> None:
+    def refuse(event: str, *_: object) -> None:
         if event.startswith(FORBIDDEN):
             raise RuntimeError(f"a browser's Python has none of this: {event}")
 
+    def refuse_thread(*_: object) -> None:
+        raise RuntimeError("a browser's Python has none of this: threads")
+
     sys.addaudithook(refuse)
+    threading.Thread.start = refuse_thread  # type: ignore[assignment, method-assign]
 
 
 def code_of(path: str, *, pictures: bool) -> list[str]:
