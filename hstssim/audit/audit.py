@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
-from hstssim.audit.cases import CASES, PRELOADED, Ability, Case, Change, Restart, Together, Visit, Wait
+from hstssim.audit.cases import CASES, PRELOADED, PROBE, Ability, Case, Change, Restart, Together, Visit, Wait
 from hstssim.audit.subject import Place, Session, Subject
 from hstssim.errors import AuditError, LabError, short
 from hstssim.lab import Lab, Request, Site
@@ -29,6 +30,10 @@ _UNABLE: dict[Ability, str] = {
     "post": "the client was not told how to POST",
     "several": "the client was not told how to fetch several URLs in one run",
 }
+
+UNTRIED = "as in the case `note`"
+"""The reason of what was not tried, for the first case said it all."""
+_PORT_UNSEEN = "which port it asked for cannot be seen outside a sealed room: it names the lab's"
 
 
 class Result(NamedTuple):
@@ -87,7 +92,7 @@ class Audit:
         profile: Profile | None = None,
     ) -> None:
         self.subject = subject
-        wanted = list(CASES) if cases is None else list(cases)
+        wanted = list(dict.fromkeys(CASES if cases is None else cases))
         for name in wanted:
             if name not in CASES:
                 raise AuditError(f"a case is one of {', '.join(CASES)}; seen {short(name)}")
@@ -121,15 +126,20 @@ class Audit:
             rest = [case for case in self.cases if case.id != "note"]
             results = {"note": first}
             if first.verdict in ("UNIMPLEMENTED", "NOT RUN"):
-                results |= {case.id: Result(case, first.verdict, "as in the case `note`") for case in rest}
+                results |= {case.id: Result(case, first.verdict, UNTRIED) for case in rest}
             else:
                 pool = stack.enter_context(ThreadPoolExecutor(self.subject.at_once))
-                stack.callback(pool.shutdown, cancel_futures=True)  # so that Ctrl-C ends it
+                stack.callback(pool.shutdown, cancel_futures=True)
+                stack.push(self._interrupted)  # before the pool waits for what it has begun
                 tried = [pool.submit(self._try, case, place, folder) for case in rest]
                 for done in as_completed(tried):
                     results[done.result().case.id] = done.result()
                     told(done.result())
             return [results[case.id] for case in self.cases]
+
+    def _interrupted(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.subject.stop()
 
     def _try(self, case: Case, place: Place, folder: str) -> Result:
         for ability in case.needs - self.subject.able:
@@ -161,9 +171,9 @@ class _Attempt:
     def judge(self, subject: Subject) -> Result:
         """Have a subject take the steps, and say what came of it."""
         problem, session = self._take(subject)
-        verdict, reason = self._verdict(problem)
-        evidence = [*map(_shown, self._arrived("")), f"the client: {session.said}"]
-        excused = verdict == "NOT RUN" and self._case.may_refuse
+        verdict, reason = self._verdict(problem, session.said)
+        evidence = [*map(_shown, self._all()), f"the client: {session.said}"]
+        excused = verdict == "NOT RUN" and (self._case.may_refuse or reason is _PORT_UNSEEN)
         return Result(self._case, verdict, reason, tuple(evidence), tuple(session.commands), excused)
 
     def as_by(self, profile: Profile) -> Case:
@@ -172,7 +182,7 @@ class _Attempt:
 
         case = self._case
         problem, _ = self._take(reference(profile))
-        if self._verdict(problem)[0] in ("OK", "NOT RUN"):
+        if self._verdict(problem, "")[0] in ("OK", "NOT RUN"):
             return case
         probe = self._arrived("/probe")
         if any(request.plaintext for request in probe):
@@ -202,7 +212,7 @@ class _Attempt:
             problem = self._walk(session)
             said = session.said
             session.fetch([f"http://{control}/{self._key}/control"])
-            session.said = said
+            session.said = said or session.said
         finally:
             session.close()
         return problem, session
@@ -231,52 +241,104 @@ class _Attempt:
                     session.restart()
         return problem
 
-    def _verdict(self, problem: str | None) -> tuple[Verdict, str]:
+    def _verdict(self, problem: str | None, said: str) -> tuple[Verdict, str]:
         case = self._case
-        if not any(request.plaintext for request in self._arrived("/control")):
-            why = problem or "the control, http of a host that it had never met, did not arrive"
-            return "NOT RUN", why
-        for url in case.urls[:-1]:
-            if url.startswith("https:") and not self._heard(url):
-                return "NOT RUN", f"{self._url(url)} did not arrive" + (f": {problem}" if problem else "")
+        control = self._arrived("/control")
+        if not any(request.plaintext for request in control):
+            if control:
+                return "NOT RUN", "the control came over https: it upgrades hosts that it never met"
+            why = "the control, http of a host that it had never met, did not arrive"
+            return "NOT RUN", problem or (f"{why} ({said})" if said else why)
         probe = self._arrived("/probe")
+        for url in case.urls:
+            if "/probe" not in url and not self._heard(url):
+                return "NOT RUN", f"{self._url(url)} did not arrive" + (f": {problem}" if problem else "")
+        if problem and not probe:
+            return "NOT RUN", problem
+        if self._disordered(probe):
+            return "NOT RUN", "it did not keep to the order of the URLs"
         clear = [request for request in probe if request.plaintext]
         secure = [request for request in probe if not request.plaintext]
         failed = _FAILED[case.level]
-        match case.expected:
-            case "plaintext" if clear and not secure:
+        if case.expected == "plaintext":
+            if clear and not secure:
                 return "OK", "the probe came in the clear, as it had to"
-            case "plaintext":
-                return (
-                    failed,
-                    "the probe was upgraded" if secure else "nothing came of the probe: it was held back",
-                )
-            case "nothing" if not probe:
-                return "OK", "nothing was sent"
-            case "no plaintext" if not probe:
-                return "OK", "nothing was sent in the clear"
-            case "nothing" if not clear:
-                return failed, "a request was sent, and none was to be"
+            seen = "the probe was upgraded" if secure else "nothing came of the probe: it was held back"
+            return failed, seen
         if clear:
             return failed, "the probe came in the clear"
+        for request in self._leaked():
+            return failed, f"{request.url} came in the clear, of a Known HSTS Host"
+        if case.expected == "nothing":
+            return (failed, "a request was sent, and none was to be") if secure else ("OK", "nothing was sent")
         if not secure:
-            return failed, "nothing came of the probe" + (f": {problem}" if problem else "")
-        if case.arrives_as is not None and {request.url for request in secure} != {self._url(case.arrives_as)}:
-            return failed, f"{self._url(case.arrives_as)} was to come; {secure[0].url} did"
+            if case.expected == "no plaintext":
+                return "OK", f"nothing was sent in the clear{self._unseen(probe)}"
+            return failed, f"nothing came of the probe ({said})"
+        if case.arrives_as is not None:
+            hidden = [request for request in secure if request.port in self._lab_ports()]
+            seen_as = {_without_port(request) if request in hidden else request.url for request in secure}
+            if seen_as != {self._url(case.arrives_as)}:
+                if hidden:
+                    return "NOT RUN", _PORT_UNSEEN
+                return failed, f"{self._url(case.arrives_as)} was to come; {secure[0].url} did"
         if case.body is not None and {(r.method, r.body_size) for r in secure} != {("POST", len(case.body))}:
             method, size = secure[0].method, secure[0].body_size
             return failed, f"a POST with {len(case.body)} bytes was to come; a {method} with {size} did"
-        return "OK", "the probe was upgraded"
+        return "OK", f"the probe was upgraded{self._unseen(probe)}"
 
     def _heard(self, url: str) -> bool:
-        """Whether a URL arrived over TLS, or was not to."""
+        """Whether a URL arrived, over TLS if it is https, or was not to."""
         certificate = next((made.options.get("certificate", "valid") for made in self._case.sites), "valid")
-        path = "/" + url.partition("//")[2].partition("/")[2]
-        return certificate != "valid" or any(not request.plaintext for request in self._arrived(path))
+        if certificate != "valid":
+            return True
+        arrived = self._arrived("/" + url.partition("//")[2].partition("/")[2])
+        return any(url.startswith("http:") or not request.plaintext for request in arrived)
+
+    def _disordered(self, probe: Sequence[Request]) -> bool:
+        """Whether the probe came before what was to be fetched first."""
+        learned = [request for request in self._arrived("/learn") if not request.plaintext]
+        before = any(url.endswith("/learn") and url.startswith("https") for url in self._case.urls)
+        log = self._place.lab.requests
+        return bool(before and learned and probe) and log.index(probe[0]) < log.index(learned[0])
+
+    def _leaked(self) -> list[Request]:
+        """What else came in the clear of the probe's host after it had spoken over https: a robots.txt, say."""
+        urls = [
+            self._case.urls[-1],
+            *(answer.get("redirect", "") for made in self._case.sites for answer in made.answers.values()),
+        ]
+        host = urlsplit(self._url(next((url for url in urls if "/probe" in url), urls[0]))).hostname
+        heard = False
+        leaked = []
+        for request in self._all():
+            heard = heard or (not request.plaintext and request.target.startswith(f"/{self._key}/"))
+            if heard and request.plaintext and request.host == host and "/probe" not in request.target:
+                leaked.append(request)
+        return leaked
+
+    def _unseen(self, probe: Sequence[Request]) -> str:
+        """What the case could not show of this client, for it did not come so far."""
+        for made in self._case.sites:
+            for answer in made.answers.values():
+                if "/probe" in answer.get("redirect", "") and len(probe) < self._case.urls.count(PROBE.url) + 1:
+                    return ", and no redirect followed"
+                if "Set-Cookie" in answer.get("headers", ()) and not any(r.values("Cookie") for r in probe):
+                    return ", and it sends no cookies"
+        return ""
+
+    def _lab_ports(self) -> tuple[int, ...]:
+        """The ports that a client outside a room connects to, and may take for those that it asked for."""
+        return () if self._place.room else (self._place.lab.http_port, self._place.lab.https_port)
 
     def _arrived(self, path: str) -> list[Request]:
         beginning = f"/{self._key}{path}"
         return [request for request in self._place.lab.requests if request.target.startswith(beginning)]
+
+    def _all(self) -> list[Request]:
+        """What arrived of this attempt: its paths, and whatever else was asked of its hosts."""
+        own = (f"/{self._key}/", self._host)
+        return [r for r in self._place.lab.requests if r.target.startswith(own[0]) or r.host.endswith(own[1])]
 
     def _filled(self, text: str) -> str:
         text = text.replace("{key}", self._key).replace("{h}", self._host).replace("{H}", self._host.upper())
@@ -286,6 +348,10 @@ class _Attempt:
         scheme, slashes, rest = self._filled(text).rpartition("//")
         host, _, path = rest.partition("/")
         return f"{scheme}{slashes}{host}/{self._key}/{path}"
+
+
+def _without_port(request: Request) -> str:
+    return request.url.replace(f":{request.port}", "", 1)
 
 
 def _shown(request: Request) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import html
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from hstssim.audit.audit import Result, Verdict
+from hstssim.audit.audit import UNTRIED, Result, Verdict
 from hstssim.audit.cases import CASES
 
 VERDICTS: tuple[Verdict, ...] = (
@@ -60,21 +60,28 @@ def summary(results: Sequence[Result]) -> str:
     return ", ".join(f"{count[verdict]} {verdict}" for verdict in VERDICTS if count[verdict])
 
 
+def unexpected(result: Result, allowed: Container[str]) -> bool:
+    """Whether it was expected to fail, and did not."""
+    return result.verdict == "OK" and result.case.id in allowed
+
+
 def lines(results: Sequence[Result]) -> Iterator[str]:
     """A table: one line a case, and the evidence of those that are not OK."""
     width = max(len(result.case.id) for result in results)
-    silent = sum(result.verdict == "UNIMPLEMENTED" for result in results) > 1
+    untried = [result for result in results if result.reason == UNTRIED]
     for result in results:
         case = result.case
-        if silent and result.verdict == "UNIMPLEMENTED" and case.id != "note":
+        if result.reason == UNTRIED:
             continue
         yield f"{result.verdict:13} {case.id:{width}}  §{case.section:6} {case.level:6} {case.requirement}"
         if result.verdict != "OK":
             yield f"{'':13} {result.reason}"
             for seen in result.evidence:
                 yield f"{'':13}   {seen}"
-    if silent:
-        yield "The client has no HSTS: the other cases were not tried."
+    if untried and untried[0].verdict == "UNIMPLEMENTED":
+        yield "It notes no host, or keeps none for its next run: the other cases were not tried."
+    elif untried:
+        yield "The other cases were not tried."
 
 
 def as_json(audits: Sequence[Audited], about: About) -> str:
@@ -87,27 +94,35 @@ def as_json(audits: Sequence[Audited], about: About) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False)
 
 
-def as_junit(audits: Sequence[Audited]) -> str:
-    """JUnit XML: a suite a client, a testcase a case; what was not run is skipped, what else is bad failed."""
+def as_junit(audits: Sequence[Audited], allowed: Container[str] = ()) -> str:
+    """JUnit XML: a suite a client, a testcase a case; it fails where the audit does.
+
+    What is bad is a failure, or an error if it was not run; what is `allowed` to be, or nobody could ask of the
+    client, is skipped. What is allowed to be bad and is OK is a failure.
+    """
     root = ElementTree.Element("testsuites")
     for name, version, results in audits:
-        failed = sum(result.bad and result.verdict != "NOT RUN" for result in results)
-        skipped = sum(result.verdict == "NOT RUN" for result in results)
-        numbers = {"tests": len(results), "failures": failed, "skipped": skipped, "errors": 0}
-        attributes = {"name": _xml(name)} | {key: str(value) for key, value in numbers.items()}
-        suite = ElementTree.SubElement(root, "testsuite", attributes)
+        suite = ElementTree.SubElement(root, "testsuite", name=_xml(name))
         properties = ElementTree.SubElement(suite, "properties")
         ElementTree.SubElement(properties, "property", name="version", value=_xml(version))
+        count = Counter(tests=len(results), failures=0, errors=0, skipped=0)
         for result in results:
             case = ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=result.case.id)
             text = _xml("\n".join([result.case.requirement, result.reason, *result.evidence]))
-            if result.verdict == "NOT RUN":
-                ElementTree.SubElement(case, "skipped", message=_xml(result.reason))
+            told = _xml(f"{result.verdict}: {result.reason}")
+            if unexpected(result, allowed):
+                count["failures"] += 1
+                ElementTree.SubElement(case, "failure", message="it was expected to fail, and did not").text = text
+            elif result.excused or (result.bad and result.case.id in allowed):
+                count["skipped"] += 1
+                ElementTree.SubElement(case, "skipped", message=told).text = text
             elif result.bad:
-                told = f"{result.verdict}: {result.reason}"
-                ElementTree.SubElement(case, "failure", message=_xml(told), type=result.verdict).text = text
+                kind, counted = ("error", "errors") if result.verdict == "NOT RUN" else ("failure", "failures")
+                count[counted] += 1
+                ElementTree.SubElement(case, kind, message=told, type=result.verdict).text = text
             else:
                 ElementTree.SubElement(case, "system-out").text = text
+        suite.attrib |= {key: str(number) for key, number in count.items()}
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -129,7 +144,7 @@ body { margin: 1.5rem; font: 15px/1.5 system-ui, sans-serif; background: var(--b
 h1 { font-size: 1.4rem; margin: 0 0 .5rem } .bar { display: flex; gap: .75rem; flex-wrap: wrap; margin: 1rem 0 }
 input, select { font: inherit; padding: .3rem .5rem; border: 1px solid var(--line); border-radius: 4px;
   background: var(--back); color: var(--text); max-width: 100% }
-.wide { overflow-x: auto } table { border-collapse: collapse }
+.wide { overflow: auto; max-height: 90vh } table { border-collapse: collapse }
 th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: left; vertical-align: top }
 thead th { position: sticky; top: 0; background: var(--back) } td.cell { padding: 0; text-align: center }
 td.cell button { all: unset; box-sizing: border-box; display: block; width: 100%; min-width: 2.5rem;

@@ -10,7 +10,7 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -85,6 +85,9 @@ class Subject(ABC):
     def session(self, place: Place, workdir: str) -> Session:
         """Begin with an empty state; `workdir` is an empty folder."""
 
+    def stop(self) -> None:  # noqa: B027 - most do nothing that lasts
+        """End at once whatever runs: nobody waits for it any more."""
+
 
 class CommandSubject(Subject):
     """A program, by its command line.
@@ -120,7 +123,8 @@ class CommandSubject(Subject):
             if not words or not any("{url}" in word or word == "{urls}" for word in words):
                 raise AuditError(f"a command says where its URL goes, {{url}} or {{urls}}; seen {short(words)}")
             if shutil.which(words[0]) is None:
-                raise AuditError(f"a command is a program that is installed; seen {short(words[0])}")
+                there = ", a file that is not executable" if os.path.isfile(words[0]) else ""
+                raise AuditError(f"a command is a program that is installed; seen {short(words[0])}{there}")
         if post is not None and not any("{body}" in word for word in post):
             raise AuditError(f"a command that posts says where its {{body}} goes; seen {short(post)}")
         if not isinstance(timeout, int | float) or not 0 < timeout < 1e6:
@@ -133,6 +137,14 @@ class CommandSubject(Subject):
         several = "{urls}" in self.command or (self.client.several and "{url}" in self.command)
         abilities: list[Ability] = ["several"] if several else []
         self.able = frozenset([*abilities, "post"] if self.posting else abilities)
+        self.running: set[subprocess.Popen[Any]] = set()
+        self.stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Kill what runs, and start nothing any more."""
+        self.stopped.set()
+        for process in list(self.running):
+            _kill(process)
 
     def session(self, place: Place, workdir: str) -> Session:
         """Begin with an empty state."""
@@ -152,6 +164,7 @@ class _Runs(Session):
         self._place = place
         self._workdir = workdir
         self._last = 0.0
+        self._failed = False
         self.commands: list[str] = []
 
     def fetch(self, urls: Sequence[str]) -> str | None:
@@ -177,32 +190,38 @@ class _Runs(Session):
 
     def wait(self, seconds: float) -> None:
         """Wait for the clock."""
-        time.sleep(seconds)
+        self._subject.stopped.wait(seconds)
 
     def _run(self, command: Sequence[str], urls: Sequence[str], body: str = "") -> str | None:
         self.wait(max(0.0, self._last + GAP - time.monotonic()))
         words = self._words(command, urls, body)
         self.commands.append(shlex.join(words))
-        with tempfile.TemporaryFile() as errors:
-            options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors}
-            options |= {"env": self._environment(), "start_new_session": True}
-            room = self._place.room
+        room, running = self._place.room, self._subject.running
+        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        options |= {"env": self._environment(), "start_new_session": True}
+        with _Tail() as errors:
+            options["stderr"] = errors.entrance
             try:
                 process = room.popen(words, **options) if room else subprocess.Popen(words, **options)  # noqa: S603
             except (LabError, OSError) as error:
                 return f"it cannot be run: {error}"
+            running.add(process)
             try:
+                if self._subject.stopped.is_set():
+                    return "the audit was interrupted"
                 status = self._ended(process)
             finally:
                 if room:
                     room.end(process)
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, 9)
+                _kill(process)
                 process.wait()
+                running.discard(process)
                 self._last = time.monotonic()
-            errors.seek(max(0, errors.seek(0, os.SEEK_END) - _TOLD))
-            told = errors.read().decode(errors="replace").strip()
-        self.said = f"exit status {status}" + (f": {told.splitlines()[-1]}" if told else "")
+        told = errors.text.strip()
+        if not self._failed:
+            how = f"exit status {status}" if status is not None else "ended after the time that it had"
+            self.said = how + (f": {told.splitlines()[-1]}" if told else "")
+            self._failed = status != 0
         if status is None:
             return f"it took more than {self._subject.timeout:g} s"
         return f"it was ended by signal {-status}" if status < 0 else None
@@ -257,6 +276,37 @@ class _Runs(Session):
         return None
 
 
+def _kill(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and its group, if it is still there."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, 9)
+
+
+class _Tail:
+    """Reads what is written to `entrance`, however much it is, and keeps the end of it."""
+
+    def __enter__(self) -> _Tail:
+        exit_, self.entrance = os.pipe()
+        self._kept = b""
+        self._reader = threading.Thread(target=self._read, args=(exit_,), daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.entrance)
+        self._reader.join(1.0)  # what left its session may hold the pipe for ever
+
+    @property
+    def text(self) -> str:
+        return self._kept.decode(errors="replace")
+
+    def _read(self, exit_: int) -> None:
+        with open(exit_, "rb", buffering=0) as file:
+            while some := file.read(65_536):
+                self._kept = (self._kept + some)[-_TOLD:]
+
+
 @runtime_checkable
 class _Closing(Protocol):
     def close(self) -> object:
@@ -280,9 +330,9 @@ class CallableSubject(Subject):
 
     Args:
         make: given the place and a folder for its state, gives a callable that fetches a URL; what that raises
-            is the client's own affair. It may have `post(url, body)`; `wait(seconds)`, which puts its clock
-            forward instead of waiting; and `close()`, called at the end. `make` is called again, with the same
-            folder, for the next run.
+            is the client's own affair, and how long it takes: nothing ends it. It may have `post(url, body)`;
+            `wait(seconds)`, which puts its clock forward instead of waiting; and `close()`, called at the end.
+            `make` is called again, with the same folder, for the next run.
         name: what it is called.
         posts: whether what `make` gives has a `post`.
     """
@@ -302,49 +352,66 @@ class CallableSubject(Subject):
 class _Calls(Session):
     def __init__(self, begin: Callable[[], Callable[[str], object]]) -> None:
         self._begin = begin
-        self._client: Callable[[str], object] = begin()
+        self._client: object = None
+        self._problem: str | None = None
+        self.restart()
 
     def fetch(self, urls: Sequence[str]) -> str | None:
         """Call it for each."""
         for url in urls:
             self._do(self._client, url)
-        return None
+        return self._problem
 
     def post(self, url: str, body: str) -> str | None:
         """Have it POST."""
-        client: object = self._client
+        client = self._client
         if not isinstance(client, _Posting):
-            return "it has no method `post`"
+            return self._problem or "it has no method `post`"
         self._do(client.post, url, body)
-        return None
+        return self._problem
 
     def together(self, urls: Sequence[str], parallel: bool) -> str | None:
         """Call it for each: it is one run."""
         return self.fetch(urls)
 
-    def _do(self, what: Callable[..., object], *arguments: str) -> None:
-        self.said = self.said or "no exception"
-        try:
-            what(*arguments)
-        except Exception as error:  # whatever it raises, the lab has seen what it did
-            if self.said == "no exception":
-                self.said = f"{type(error).__name__}: {error}"
-
     def restart(self) -> None:
         """Make it anew."""
         self.close()
-        self._client = self._begin()
+        self._client = None
+        try:
+            self._client = self._begin()
+        except _ITS_OWN as error:
+            self._problem = f"it cannot be made: {_told(error)}"
 
     def close(self) -> None:
         """End it."""
-        client: object = self._client
-        if isinstance(client, _Closing):
-            client.close()
+        if isinstance(self._client, _Closing):
+            self._do(self._client.close)
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
-        client: object = self._client
-        (client.wait if isinstance(client, _Waiting) else time.sleep)(seconds)
+        if isinstance(self._client, _Waiting):
+            self._do(self._client.wait, seconds)
+        else:
+            time.sleep(seconds)
+
+    def _do(self, what: object, *arguments: object) -> None:
+        if not callable(what):
+            self._problem = self._problem or f"a client is called with a URL; seen {short(what)}"
+            return
+        self.said = self.said or "no exception"
+        try:
+            what(*arguments)
+        except _ITS_OWN as error:  # whatever it raises, the lab has seen what it did
+            if self.said == "no exception":
+                self.said = _told(error)
+
+
+_ITS_OWN = (Exception, SystemExit)
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def preset(name: str, *, timeout: float = 60.0) -> CommandSubject:

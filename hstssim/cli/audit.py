@@ -5,19 +5,23 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
+import signal
 import sys
+import threading
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hstssim.audit import report
 from hstssim.cli.options import UsageError, command_parser, profile
-from hstssim.cli.terminal import BOLD, DIM, GREEN, RED, Progress, coloured, paint, shown
+from hstssim.cli.terminal import BOLD, DIM, GREEN, RED, Progress, coloured, complain, paint, shown
 from hstssim.errors import AuditError
 from hstssim.profile import PROFILES
 
 if TYPE_CHECKING:
-    from hstssim.audit import Subject
+    from hstssim.audit import Audit, Subject
 
 _COLOURS = {"OK": GREEN, "FAILED": RED, "UNIMPLEMENTED": RED, "INCONCLUSIVE": RED}
 
@@ -29,8 +33,9 @@ def parser() -> ArgumentParser:
         "Grade a client's HSTS, case by case, by the sections of RFC 6797: it is run in a sealed room (or behind\n"
         "the lab's proxy where there is none), and judged by nothing but what arrives.",
         """\
-in the command: {url} is what it fetches, one run each ({urls}: several in one run), {store} a file for its state,
-{workdir} its HOME, {ca} the lab's authority, {proxy} its proxy, {connect_to} HOST:PORT of the lab
+in the command: {url} is what it fetches, one run each; {urls} several in one run, to be fetched one after the
+other, and on after an error; {store} a file for its state; {workdir} its HOME; {ca} the lab's authority; {proxy}
+its proxy; {connect_to} HOST:PORT of the lab. URLs have an `&`: sh -c wants "$1"
 
 exit status: 0 every case is OK (or only a SHOULD is not), 1 some are not, 2 bad input
 
@@ -82,30 +87,65 @@ def run(arguments: Namespace) -> int:
         return 0
     allowed = _expected(arguments.expected)
     rules = None if arguments.profile is None else profile(arguments)
+    subjects = _subjects(arguments)
+    audits_to_do = [
+        Audit(subject, arguments.case, sealed=False if arguments.proxy else None, profile=rules)
+        for subject in subjects
+    ]
     for option in ("--junit", "--html"):
-        _write(getattr(arguments, option[2:]), option, "")  # whether it can be: before minutes are spent
+        _write(getattr(arguments, option[2:]), option)  # whether it can be: before minutes are spent
     audits: list[report.Audited] = []
     failed = False
-    for subject in _subjects(arguments):
-        audit = Audit(subject, arguments.case, sealed=False if arguments.proxy else None, profile=rules)
-        progress = Progress(f"of {len(audit.cases)} cases ({subject.name})", beside_output=not arguments.json)
-        count = itertools.count(1)
-        results = audit.run(lambda _, progress=progress, count=count: progress.at(next(count)))  # type: ignore[misc]
-        progress.done()
-        audits.append(report.Audited(subject.name, subject.version, results))
-        strange = sorted(result.case.id for result in results if not result.bad and result.case.id in allowed)
-        failed = failed or bool(strange) or any(result.bad and result.case.id not in allowed for result in results)
-        if not arguments.json:
-            _tell(audits[-1])
+    unheard: BrokenPipeError | None = None
+    with _ended_by(signal.SIGTERM):
+        for audit in audits_to_do:
+            audited = _audited(audit, quiet=arguments.json)
+            audits.append(audited)
+            strange = [result.case.id for result in audited.results if report.unexpected(result, allowed)]
+            bad = any(result.bad and result.case.id not in allowed for result in audited.results)
+            failed = failed or bool(strange) or bad
             for name in strange:
-                print(f"{name} was expected to fail, and did not: take it out of {shown(arguments.expected)}")
-            sys.stdout.flush()
+                said = f"{name} was expected to fail, and did not: take it out of {shown(arguments.expected)}"
+                complain("audit", "", said)
+            if not arguments.json and unheard is None:
+                try:
+                    _tell(audited)
+                except BrokenPipeError as error:  # the reports are still to be written
+                    unheard = error
     about = report.About(iso(time.time()), __version__, arguments.profile)
+    _write(arguments.junit, "--junit", report.as_junit(audits, allowed))
+    _write(arguments.html, "--html", report.as_html(audits, about))
+    if unheard is not None:
+        raise unheard
     if arguments.json:
         print(report.as_json(audits, about))
-    _write(arguments.junit, "--junit", report.as_junit(audits))
-    _write(arguments.html, "--html", report.as_html(audits, about))
     return int(failed)
+
+
+def _audited(audit: Audit, *, quiet: bool) -> report.Audited:
+    subject = audit.subject
+    progress = Progress(f"of {len(audit.cases)} cases ({subject.name})", beside_output=not quiet)
+    count = itertools.count(1)
+    results = audit.run(lambda _: progress.at(next(count)))
+    progress.done()
+    return report.Audited(subject.name, subject.version, results)
+
+
+@contextmanager
+def _ended_by(number: signal.Signals) -> Iterator[None]:
+    """Let a signal end this as an exception does, so that clients, rooms and folders go with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _tell(audited: report.Audited) -> None:
@@ -117,7 +157,7 @@ def _tell(audited: report.Audited) -> None:
             print(paint(verdict, _COLOURS[verdict.strip()], colour) + shown(rest))
         else:
             print(shown(line) if verdict.strip() else paint(shown(line), DIM, colour))
-    print(f"{shown(audited.name)}: {report.summary(audited.results)}")
+    print(f"{shown(audited.name)}: {report.summary(audited.results)}", flush=True)
 
 
 def _subjects(arguments: Namespace) -> list[Subject]:
@@ -125,6 +165,9 @@ def _subjects(arguments: Namespace) -> list[Subject]:
     from hstssim.lab.clients import CLIENTS
 
     subjects: list[Subject] = []
+    for option in ("name", "post"):
+        if getattr(arguments, option) is not None and not arguments.command:
+            raise UsageError(f"--{option} is said of a command, after `--`; seen none")
     if arguments.command:
         try:
             post = None if arguments.post is None else shlex.split(arguments.post)
@@ -167,11 +210,12 @@ def _expected(path: str | None) -> set[str]:
     return names
 
 
-def _write(path: str | None, option: str, text: str) -> None:
+def _write(path: str | None, option: str, text: str | None = None) -> None:
+    """Write a file; without a text see only that it could be."""
     if path is None:
         return
     try:
-        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        with open(path, "a" if text is None else "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text or "")
     except OSError as error:
         raise UsageError(f"{option} names a file that can be written ({error.strerror}); seen {path!r}") from None

@@ -8,12 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from hstssim.audit import CASES, Audit, CommandSubject, preset, report
+from hstssim.audit import CASES, Audit, CallableSubject, CommandSubject, preset, report
 from hstssim.errors import AuditError
 from hstssim.profile import PROFILES
 
@@ -68,6 +71,97 @@ def test_whatever_a_client_does_the_audit_ends_and_says_it(body: str, verdict: s
     ]
     assert seen == verdict
     assert said in reason
+
+
+# A client that keeps to HSTS, in a file, and does besides what is put in.
+HONEST = """
+import os, sys
+from hstssim import CHROME, Browser, LiveNetwork, open_store
+rules = CHROME.replace(https_upgrades=False)
+store = open_store(sys.argv[1], profile=rules)
+browser = Browser(rules, store, LiveNetwork())
+"""
+OTHERWISE: dict[str, tuple[str, str, str, str]] = {
+    "hangs after all": ("browser.navigate(url); import time; time.sleep(60)", "note", "NOT RUN", "more than 2 s"),
+    "crashes after all": ("browser.navigate(url); os.kill(os.getpid(), 11)", "note", "NOT RUN", "signal 11"),
+    "crashes where it is to refuse": (
+        "browser.navigate(url).error and os.kill(os.getpid(), 11)",
+        "tls-error-expired",
+        "NOT RUN",
+        "signal 11",
+    ),
+    "leaks what nobody asked for": (
+        "browser.navigate(url); Browser(rules, network=browser.network, store=HSTSStore(profile=rules))"
+        ".navigate(url.replace('https:', 'http:').split('.test')[0] + '.test/robots.txt')",
+        "note",
+        "UNIMPLEMENTED",
+        "http://note-1.test/robots.txt came in the clear, of a Known HSTS Host",
+    ),
+    "upgrades whatever it is told": (
+        "browser.navigate(url.replace('http:', 'https:'))",
+        "note",
+        "NOT RUN",
+        "it upgrades hosts that it never met",
+    ),
+    "follows no redirect": (
+        "browser.network.send(Request('GET', url)) if '/jump' in url else browser.navigate(url)",
+        "redirect-from-elsewhere",
+        "OK",
+        "nothing was sent in the clear, and no redirect followed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "case", "verdict", "said"), OTHERWISE.values(), ids=OTHERWISE)
+def test_what_a_client_does_besides_is_judged(body: str, case: str, verdict: str, said: str) -> None:
+    imports = "from hstssim import HSTSStore\nfrom hstssim.network import Request\nurl = sys.argv[2]\n"
+    words = (sys.executable, "-c", HONEST + imports + body, "{store}", "{url}")
+    results = graded(*words, cases=("note", case), timeout=2.0 if "sleep" in body else 20.0)
+    assert results[case][0] == verdict, results
+    assert said in results[case][1]
+
+
+def test_what_interrupts_an_audit_ends_its_programs() -> None:
+    hang = f"{HONEST}\nif 'note' not in sys.argv[2]: import time; time.sleep(600)\nbrowser.navigate(sys.argv[2])"
+    subject = CommandSubject([sys.executable, "-c", hang, "{store}", "{url}"], timeout=600)
+    began = threading.Event()
+
+    def stop() -> None:
+        began.wait()
+        while not subject.running:
+            time.sleep(0.01)
+        subject.stop()
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    results = Audit(subject, ["note", "expiry"], sealed=False).run(lambda _: began.set())
+    stopping.join()
+    assert [result.verdict for result in results] == ["OK", "NOT RUN"], results
+    assert subject.running == set()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda place, folder: 1 / 0, "it cannot be made: ZeroDivisionError: division by zero"),
+        (lambda place, folder: None, "a client is called with a URL; seen None"),
+        (lambda place, folder: sys.exit, "SystemExit: http"),
+    ],
+    ids=["cannot be made", "is none", "exits"],
+)
+def test_a_callable_that_misbehaves_is_not_run(make: Any, said: str) -> None:
+    [result] = Audit(CallableSubject(make), ["note"], sealed=False).run()
+    assert result.verdict == "NOT RUN"
+    assert said in result.reason
+
+
+def test_a_port_that_cannot_be_seen_is_no_fault() -> None:
+    """curl writes the port that it is led to into Host."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    line = "curl -s --hsts {store} --cacert {ca} --connect-to ::{connect_to} {url}"
+    results = Audit(CommandSubject(line.split()), ["path-and-query", "port-other"], sealed=False).run()
+    assert [(result.verdict, result.bad) for result in results] == [("OK", False), ("NOT RUN", False)], results
 
 
 def test_a_command_may_name_a_file_of_the_folder_where_we_are(
@@ -151,7 +245,16 @@ def test_a_preset_that_is_none_is_refused(name: str) -> None:
             "curl",
             {"note": "OK", "subdomain": "OK", "update-zero": "OK", "tls-error-expired": "OK", "port-other": "OK"},
         ),
-        ("wget", {"note": "OK", "subdomain": "OK", "persistence-zero": "NON-STRICT", "port-other": "FAILED"}),
+        (
+            "wget",
+            {
+                "note": "OK",
+                "subdomain": "OK",
+                "update-invalid": "FAILED",  # it takes `max-age=` for 0
+                "persistence-zero": "OK",
+                "port-other": "FAILED",
+            },
+        ),
         ("requests", {"note": "UNIMPLEMENTED", "subdomain": "UNIMPLEMENTED"}),
         ("urllib", {"note": "UNIMPLEMENTED"}),
     ],
@@ -202,7 +305,7 @@ def test_json_holds_what_the_results_hold(audits: list[report.Audited]) -> None:
 def test_no_hsts_is_said_once(audits: list[report.Audited]) -> None:
     lines = list(report.lines(audits[0].results))
     assert sum("UNIMPLEMENTED" in line for line in lines) == 1
-    assert lines[-1] == "The client has no HSTS: the other cases were not tried."
+    assert lines[-1] == "It notes no host, or keeps none for its next run: the other cases were not tried."
 
 
 def test_the_readmes_program_prints_what_it_shows() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -40,6 +41,52 @@ def test_a_client_without_hsts_fails_and_is_told_so(run: Run) -> None:
 def test_what_is_expected_to_fail_may(run: Run, tmp_path: Path) -> None:
     (tmp_path / "expected").write_text("note  # nothing yet\n")
     assert run("audit", "--expected", str(tmp_path / "expected"), *CLIENT).status == 0
+
+
+def test_a_report_stays_where_the_command_is_wrong(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "a.html"
+    page.write_text("of last week")
+    assert run("audit", "--html", str(page), "--preset", "netscape").status == 2
+    assert page.read_text() == "of last week"
+
+
+def test_a_case_named_twice_is_tried_once(run: Run) -> None:
+    assert run("audit", "--case", "note", *CLIENT).lines[-1].endswith(": 1 UNIMPLEMENTED")
+
+
+def test_what_no_command_is_there_for_is_refused(run: Run) -> None:
+    ran = run("audit", "--preset", "curl", "--name", "mine")
+    assert (ran.status, "--name is said of a command" in ran.err) == (2, True)
+
+
+def test_a_client_that_does_nothing_is_told_once(run: Run) -> None:
+    ran = run("audit", "--proxy", "--", sys.executable, "-c", "", "{url}")
+    assert ran.status == 1
+    assert sum("NOT RUN" in line for line in ran.lines) == 2  # the first case, and the sum
+    assert ran.lines[-2] == "The other cases were not tried."
+
+
+@pytest.mark.parametrize(
+    ("body", "allowed", "expected"),
+    [
+        (FETCH, "", ("1", "0", "0")),
+        (FETCH, "note", ("0", "0", "1")),
+        ("", "", ("0", "1", "0")),
+        ("", "note", ("0", "0", "1")),
+    ],
+    ids=["fails", "may fail", "does nothing", "may do nothing"],
+)
+def test_junit_fails_where_the_audit_does(
+    run: Run, tmp_path: Path, body: str, allowed: str, expected: tuple[str, str, str]
+) -> None:
+    path, listed = tmp_path / "a.xml", tmp_path / "expected"
+    listed.write_text(allowed)
+    words = ("--proxy", "--case", "note", "--", sys.executable, "-c", body, "{url}")
+    status = run("audit", "--expected", str(listed), "--junit", str(path), *words).status
+    [suite] = ElementTree.parse(path).getroot()  # noqa: S314 - we wrote it
+    counted = tuple(suite.attrib[key] for key in ("failures", "errors", "skipped"))
+    assert counted == expected
+    assert (status == 0) is (counted[:2] == ("0", "0"))
 
 
 def test_every_report_is_written(run: Run, tmp_path: Path) -> None:
@@ -102,4 +149,4 @@ def test_a_case_that_was_expected_to_fail_and_does_not_is_told(run: Run, tmp_pat
     if "installed" in ran.err:
         pytest.skip("curl is not installed")
     assert ran.status == 1
-    assert ran.lines[-1] == f"note was expected to fail, and did not: take it out of {path}"
+    assert ran.complaints == [f"hstssim audit: note was expected to fail, and did not: take it out of {path}"]

@@ -1,7 +1,7 @@
 """The notebooks: their text, what they print, and how they are executed.
 
-`python -m tests.notebooks.notebooks [NAME …]` executes the texts (`notebooks/*.md`) and writes the notebooks beside
-them (`*.ipynb`), outputs included.
+`python -m tests.notebooks.notebooks [NAME …]` executes the texts (`notebooks/*.md`) and writes the
+notebooks beside them (`*.ipynb`), outputs included.
 """
 
 from __future__ import annotations
