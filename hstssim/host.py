@@ -21,11 +21,17 @@ PLAIN_HOST = r"(?:[a-z0-9_-]++\.)*+[a-z][a-z0-9_-]*+"
 """A regular expression for the plain form. What has it is its own canonical host, whatever its length; a label
 `xn--…` is checked by browsers only beside a label that is not ASCII."""
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+CANONICAL_HOST = rf"(?:(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*\.*|(?:{_OCTET}\.){{3}}{_OCTET})"
+"""The plain form, dots at its end, or four decimal parts: these, too, are their own canonical hosts."""
+
 TrailingDot = Literal["ignored", "all ignored", "distinct"]
 """Whether one dot at the end, all of them, or none are left out of a domain."""
 
 is_plain = re.compile(PLAIN_HOST).fullmatch
 """Whether a text has that form."""
+
+_is_canonical = re.compile(CANONICAL_HOST).fullmatch
 
 # Chromium net/base/url_util.cc, IsCanonicalizedHostCompliant, and net/dns/dns_names_util.cc.
 _dns_name = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9][a-z0-9_-]{0,62}").fullmatch
@@ -41,13 +47,13 @@ def canonical(host: str) -> str:
 
     Raises:
         InvalidHost: no browser takes it.
-        MissingExtra: it is not in the plain form, and ada-url is not installed.
+        MissingExtra: it is not in a canonical form of ASCII, and ada-url is not installed.
     """
     if not isinstance(host, str):
         raise InvalidHost(host, f"a host is a str, not {type(host).__name__}")
     if is_plain(host):
         return host
-    if host.isascii() and is_plain(lowered := host.lower()):
+    if host.isascii() and _is_canonical(lowered := host.lower()):
         return lowered
     text = f"[{host}]" if host.count(":") > 1 and host[0] != "[" else host
     if text and _NOT_IN_A_HOST.isdisjoint(text) and (":" not in text or text[0] == "["):

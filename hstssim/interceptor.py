@@ -387,7 +387,9 @@ class Interceptor:
                 record = None if steps is None else _recorder(steps, "preload")
                 preload = store.preload.look_up(domain, profile.preload_decides, record, replaced)
                 if profile.preload_max_age_days is not None or profile.preload_bypass:
-                    preload = self._in_force(preload, host)
+                    found, preload = preload, self._in_force(preload, host)
+                    if steps and preload is not found:  # the entry is there, and does not count
+                        steps[-1] = steps[-1]._replace(result=str(preload))
         known = None if dynamic.__class__ is str else dynamic
         listed = None if preload.__class__ is str else preload
         decision.host = host

@@ -316,34 +316,33 @@ def _fate(decision: Decision) -> str:
 
 
 def matrix(cells: Iterable[Comparison] | Mapping[str, Mapping[str, object]]) -> Picture:
-    """Rows and columns with a text in each cell; cells of one row that say the same have one colour.
+    """Rows and columns with a text in each cell; what says the same has one colour, in a row or everywhere.
 
     Args:
-        cells: what `diff` gave, a row a header; or by row and column whatever should stand there.
+        cells: what `diff` gave, a row a header, coloured row by row; or by row and column whatever should stand
+            there, coloured alike in all of them.
 
     Raises:
         HSTSSimError: there is no row.
     """
+    everywhere: dict[str, str] | None = None
     if isinstance(cells, Mapping):
+        everywhere = {}
         rows = {str(row): {str(column): str(cell) for column, cell in some.items()} for row, some in cells.items()}
     else:
-        rows = {
-            f"{' | '.join(found.fields)}" + (f"  ({found.asked})" if found.asked != "example.com" else ""): {
-                name: str(outcome) for name, outcome in found.outcomes.items()
-            }
-            for found in cells
-        }
+        rows = {_heard(found): {name: str(outcome) for name, outcome in found.outcomes.items()} for found in cells}
     columns = list(dict.fromkeys(column for some in rows.values() for column in some))
     if not columns:
         raise HSTSSimError("a matrix has rows and columns; seen none")
     split = sum(len(set(some.values())) > 1 for some in rows.values())
-    text = f"Matrix of {len(rows)} rows and {len(columns)} columns; in {split} rows the columns disagree."
-    left = 0.062 * max(len(row) for row in rows) + 0.2
-    wide = max(0.75, 0.07 * max(len(cell) for some in rows.values() for cell in [*some.values(), *columns]))
-    picture = Picture(text, left + wide * len(columns), 0.5 + 0.3 * len(rows))
+    alt = f"Matrix of {len(rows)} rows and {len(columns)} columns; in {split} rows the columns disagree."
+    left = 0.066 * max(len(row) for row in rows) + 0.2
+    longest = [0.062 * len(cell) for some in rows.values() for cell in some.values()]
+    wide = max(0.6, *longest, *(0.085 * len(column) for column in columns)) + 0.08
+    picture = Picture(alt, left + wide * len(columns), 0.5 + 0.3 * len(rows))
     axes = picture.subplots()
     for number, (row, some) in enumerate(rows.items()):
-        tints: dict[str, str] = {}
+        tints = {} if everywhere is None else everywhere
         for place, column in enumerate(columns):
             cell = some.get(column)
             if cell is None:
@@ -358,6 +357,11 @@ def matrix(cells: Iterable[Comparison] | Mapping[str, Mapping[str, object]]) -> 
     axes.set_ylim(-len(rows) + 0.45, 1.3)
     axes.axis("off")
     return picture
+
+
+def _heard(found: Comparison) -> str:
+    where = "" if found.asked == "example.com" else f"  ({found.asked})"
+    return f"{' | '.join(found.fields)}{where}"
 
 
 # ── one navigation, one decision

@@ -11,7 +11,7 @@ from typing import Literal
 
 from hstssim import whatwg
 from hstssim.errors import InvalidURL
-from hstssim.host import PLAIN_HOST
+from hstssim.host import CANONICAL_HOST, PLAIN_HOST
 
 Port80 = Literal["default", "443", "kept"]
 """What an explicit port 80 becomes: it is gone with the default port, an explicit 443 (as does 443), or stays."""
@@ -22,12 +22,12 @@ SECURE = {"http": "https", "ws": "wss"}
 plain_http = re.compile(f"http://({PLAIN_HOST})(?::[0-9]{{1,4}}+)?+(?=[/?#]|\\Z)").match
 """Matches at the start of an http URL whose host, group 1, is in the plain form."""
 
-_plain = re.compile(f"(https?|wss?)://({PLAIN_HOST})(?::([0-9]{{1,4}}+))?+(?=[/?#]|\\Z)").match
+_plain = re.compile(f"(https?|wss?)://({CANONICAL_HOST})(?::([0-9]{{1,4}}+))?+(?=[/?#]|\\Z)").match
 # The characters that WHATWG leaves alone, and no segment of a path that is or might be a dot segment.
 _PATH = r"(?:/(?![.]|%2[eE])[A-Za-z0-9._~!$%&'()*+,;=:@-]*)"
 _REST = r"(\?[A-Za-z0-9._~!$%&()*+,;=:@/?-]*)?(#[A-Za-z0-9._~!$%&'()*+,;=:@/?-]*)?"
-_plain_whole = re.compile(f"(https?|wss?)://({PLAIN_HOST})(?::([0-9]{{1,4}}))?({_PATH}*){_REST}").fullmatch
-_plain_shown = re.compile(f"https?://{PLAIN_HOST}{_PATH}+{_REST}").fullmatch
+_plain_whole = re.compile(f"(https?|wss?)://({CANONICAL_HOST})(?::([0-9]{{1,4}}))?({_PATH}*){_REST}").fullmatch
+_plain_shown = re.compile(f"https?://{CANONICAL_HOST}{_PATH}+{_REST}").fullmatch
 _plain_path = re.compile(f"(?!//){_PATH}+{_REST}").fullmatch
 _authority = re.compile("https?://[^/?#]*").match
 _EXPLICIT = r"[^:/?#]*:[/\\]*(?:[^/?#\\]*@)?[^/?#\\@]*:0*([0-9]{1,5})(?:[/?#\\]|\Z)"

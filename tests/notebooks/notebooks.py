@@ -10,6 +10,7 @@ import re
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ def text(name: str) -> Any:
     return made
 
 
-def committed(name: str) -> Any:
+def committed(name: str, folder: Path = FOLDER) -> Any:
     """The notebook as it is kept, with outputs."""
-    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    return nbformat.read(folder / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
 
 
 def executed(name: str) -> Any:
@@ -45,7 +46,8 @@ def executed(name: str) -> Any:
     made = text(name)
     with tempfile.TemporaryDirectory() as folder:  # the kernel is reached by files in it, not by ports
         kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{folder}/kernel")
-        NotebookClient(made, km=kernel, timeout=140, resources={"metadata": {"path": str(FOLDER)}}).execute()
+        place = {"metadata": {"path": str(FOLDER)}}
+        NotebookClient(made, km=kernel, timeout=140, resources=place, coalesce_streams=True).execute()
     for cell in made.cells:
         cell.metadata.pop("execution", None)
     return made
@@ -83,12 +85,16 @@ def answers(notebook: Any) -> list[str]:
     return [code for part in hidden for code in re.findall(r"```py\n(.*?)```", part, re.DOTALL)]
 
 
-def main(names: list[str]) -> None:
+def main(words: list[str]) -> None:
     """Execute, and write."""
-    for name in names or NAMES:
+    parser = ArgumentParser(prog="python -m tests.notebooks.notebooks")
+    parser.add_argument("names", nargs="*", default=NAMES)
+    parser.add_argument("--into", default=FOLDER, type=Path, help="the folder for what is made")
+    arguments = parser.parse_args(words)
+    for name in arguments.names:
         began = time.monotonic()
         made = executed(name)
-        nbformat.write(made, FOLDER / f"{name}.ipynb")  # type: ignore[no-untyped-call]
+        nbformat.write(made, arguments.into / f"{name}.ipynb")  # type: ignore[no-untyped-call]
         print(f"{name}: {time.monotonic() - began:.1f} s, {len(made.cells)} cells", flush=True)
 
 

@@ -259,7 +259,9 @@ def written_by_ada(url: str) -> str:
 plain_looking = st.builds(
     "{}://{}{}{}{}{}".format,
     st.sampled_from(["http", "ws"]),
-    st.sampled_from(["e.test", "a-.b_.c", "localhost", "1.x", "xn--.xn--a"]),
+    st.sampled_from(
+        ["e.test", "a-.b_.c", "localhost", "1.x", "xn--.xn--a", "e.test.", "e.test..", "127.0.0.1", "255.9.10.199"]
+    ),
     st.sampled_from(["", ":80", ":443", ":0", ":1", ":8080", ":0443", ":9999"]),
     st.lists(st.text(string.ascii_letters + string.punctuation + "0129", max_size=5), max_size=4).map(
         lambda segments: "".join(f"/{segment}" for segment in segments)

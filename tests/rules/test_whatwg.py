@@ -26,6 +26,8 @@ def test_plain_urls_and_hosts_need_no_ada_url() -> None:
         print(hsts.request("http://example.com:80/a/b?c=d#e").location)
         print(hsts.request("http://x.app/").redirect.status_line)
         print(hsts.request("https://example.com/é").reason)
+        print(hsts.request("http://example.com./a").location, store.match("example.com.").domain)
+        print(hsts.request("http://192.0.2.1/").reason, store.note("127.0.0.1", "max-age=1").code)
         print(store.add("10.0.0.1").domain, store.add("EXAMPLE.org.").domain)
         """
     )
@@ -34,6 +36,8 @@ def test_plain_urls_and_hosts_need_no_ada_url() -> None:
         "https://example.com/a/b?c=d#e",
         "HTTP/1.1 307 Internal Redirect",
         "already-https",
+        "https://example.com./a example.com",
+        "ip-address ip-address",
         "10.0.0.1 example.org",
     ]
 
@@ -53,7 +57,7 @@ def test_other_urls_and_hosts_say_which_command_installs_ada_url() -> None:
             lambda: hsts.response("https://bücher.test/", []),
             lambda: store.add("bücher.test"),
             lambda: store.note("EXAMPLE.c%6fm", "max-age=1"),
-            lambda: store.match("127.0.0.1"),
+            lambda: store.match("127.1"),
         ):
             try:
                 print("no error but", ask())
