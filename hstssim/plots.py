@@ -434,7 +434,7 @@ def flow(decision: Decision) -> Picture:
     Raises:
         HSTSSimError: it has no steps: `explain` makes one that has.
     """
-    if not decision.steps and decision.by is not None:
+    if not decision.steps and decision.reason not in ("not-a-dns-name", "ip-address"):
         raise HSTSSimError("a flow is drawn of what `explain` gives, which has steps; seen none")
     asked = [
         f"{step.domain}\nin the {'store' if step.source == 'dynamic' else 'preload list'}?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -41,6 +42,23 @@ def test_python_examples_run_as_shown() -> None:
     with freeze_time(WRITTEN):
         failed, tried = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
     assert tried >= 8
+    assert failed == 0
+
+
+def test_the_teaching_program_prints_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    [(code, shown)] = re.findall(r"```python\n(# teach\.py\n.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
+    exec(code, {})  # noqa: S102 - the README's own
+    assert capsys.readouterr().out == shown
+
+
+SHOWING = [path for path in sorted((ROOT / "hstssim").rglob("*.py")) if ">>> " in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", SHOWING, ids=[path.stem for path in SHOWING])
+def test_docstrings_show_what_happens(path: Path) -> None:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    failed, tried = doctest.testmod(importlib.import_module(name))
+    assert tried > 0
     assert failed == 0
 
 
