@@ -198,7 +198,7 @@ def timeline(navigations: Iterable[Navigation], *, until: float | None = None) -
                 color=PLAINTEXT if bad else SECURE,
                 markersize=9,
                 linestyle="",
-                zorder=3,
+                zorder=4 if bad else 3,
             )
         bottom += 1 + 0.35 * len(steps)
     axes.set_yticks(ticks, lanes)
@@ -315,19 +315,22 @@ def _fate(decision: Decision) -> str:
 # ── many against many
 
 
-def matrix(cells: Iterable[Comparison] | Mapping[str, Mapping[str, object]]) -> Picture:
+def matrix(
+    cells: Iterable[Comparison] | Mapping[str, Mapping[str, object]], *, tints: Mapping[str, str] | None = None
+) -> Picture:
     """Rows and columns with a text in each cell; what says the same has one colour, in a row or everywhere.
 
     Args:
         cells: what `diff` gave, a row a header, coloured row by row; or by row and column whatever should stand
             there, coloured alike in all of them.
+        tints: the colours of texts for which it matters, as matplotlib takes them.
 
     Raises:
         HSTSSimError: there is no row.
     """
     everywhere: dict[str, str] | None = None
     if isinstance(cells, Mapping):
-        everywhere = {}
+        everywhere = dict(tints or {})
         rows = {str(row): {str(column): str(cell) for column, cell in some.items()} for row, some in cells.items()}
     else:
         rows = {_heard(found): {name: str(outcome) for name, outcome in found.outcomes.items()} for found in cells}
@@ -342,12 +345,12 @@ def matrix(cells: Iterable[Comparison] | Mapping[str, Mapping[str, object]]) -> 
     picture = Picture(alt, left + wide * len(columns), 0.5 + 0.3 * len(rows))
     axes = picture.subplots()
     for number, (row, some) in enumerate(rows.items()):
-        tints = {} if everywhere is None else everywhere
+        known = dict(tints or {}) if everywhere is None else everywhere
         for place, column in enumerate(columns):
             cell = some.get(column)
             if cell is None:
                 continue
-            tint = tints.setdefault(cell, TINTS[len(tints) % len(TINTS)])
+            tint = known.setdefault(cell, next((free for free in TINTS if free not in known.values()), TINTS[0]))
             axes.barh(-number, 0.98, left=place, height=0.94, color=tint)
             axes.text(place + 0.49, -number, cell, ha="center", va="center", fontsize=7.5)
         axes.text(-0.08, -number, row, ha="right", va="center", fontsize=8, family="monospace")

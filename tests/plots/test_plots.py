@@ -194,3 +194,9 @@ def test_without_matplotlib_the_command_that_installs_it_is_named() -> None:
     assert done.stderr.splitlines()[-1] == (
         "hstssim.errors.MissingExtra: pictures need matplotlib: pip install 'hstssim[plots]'"
     )
+
+
+def test_a_text_has_the_colour_that_is_asked_for() -> None:
+    picture = plots.matrix({"a": {"x": "OK", "y": "FAILED"}}, tints={"FAILED": "#ff0000"})
+    ok, failed = (bar.get_facecolor() for axes in picture.axes for bar in axes.patches)
+    assert failed == (1, 0, 0, 1) != ok
