@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import os
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -200,3 +203,22 @@ def test_a_text_has_the_colour_that_is_asked_for() -> None:
     picture = plots.matrix({"a": {"x": "OK", "y": "FAILED"}}, tints={"FAILED": "#ff0000"})
     ok, failed = (bar.get_facecolor() for axes in picture.axes for bar in axes.patches)
     assert failed == (1, 0, 0, 1) != ok
+
+
+@pytest.mark.oracle
+def test_a_slider_moves_in_a_browser(tmp_path: Path) -> None:
+    if shutil.which("chromium") is None:
+        (pytest.fail if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1" else pytest.skip)("chromium is missing")
+    move = """<script>
+    const input = document.querySelector('input'); input.value = 2; input.dispatchEvent(new Event('input'))
+    </script>"""
+    page = tmp_path / "page.html"
+    page.write_text(f"<!doctype html><meta charset=utf-8>{slider().html()}{move}")
+    words = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    run = [*words, *quiet, "--dump-dom", page.as_uri()]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=120)
+    parsed = Parsed(done.stdout)
+    assert "<output>30</output>" in done.stdout
+    assert parsed.attributes["img.src"] == str(parsed.attributes["input.data-frames"]).split(" ")[2]
+    assert parsed.attributes["img.alt"] == '30 <days> & "more"'
