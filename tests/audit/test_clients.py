@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import pytest
 from hstssim.audit import CASES, Audit, CallableSubject, CommandSubject, preset, report
 from hstssim.errors import AuditError
 from hstssim.profile import PROFILES
+from tests.programs import need
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -157,8 +157,7 @@ def test_a_callable_that_misbehaves_is_not_run(make: Any, said: str) -> None:
 
 def test_a_port_that_cannot_be_seen_is_no_fault() -> None:
     """curl writes the port that it is led to into Host."""
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+    need("curl")
     line = "curl -s --hsts {store} --cacert {ca} --connect-to ::{connect_to} {url}"
     results = Audit(CommandSubject(line.split()), ["path-and-query", "port-other"], sealed=False).run()
     assert [(result.verdict, result.bad) for result in results] == [("OK", False), ("NOT RUN", False)], results
@@ -176,24 +175,23 @@ def test_a_command_may_name_a_file_of_the_folder_where_we_are(
 
 @pytest.mark.parametrize("sealed", [None, False], ids=["room", "proxy"])
 def test_several_urls_in_one_run_and_a_post(sealed: bool | None) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+    need("curl")
     names = ["note", "method-and-body", "method-and-body-redirected", "cve-2023-23914", "cve-2023-23915"]
     results = Audit(preset("curl"), names, sealed=sealed).run()
     assert [result.verdict for result in results] == ["OK"] * len(names), results
 
 
 def test_a_profile_is_what_is_expected() -> None:
-    if shutil.which("curl") is None or preset("curl").version != "7.88.1":
-        pytest.skip("curl 7.88.1 is not installed")
+    need("curl")
+    if preset("curl").version != "7.88.1":
+        pytest.skip(f"profile curl-7.88 is made after another version than {preset('curl').version}")
     results = Audit(preset("curl"), ["note", "port-80", "syntax-comma"], profile=PROFILES["curl-7.88"]).run()
     assert [result.verdict for result in results] == ["OK", "OK", "OK"], results
 
 
 @pytest.mark.oracle
 def test_wget_is_led_and_trusts_without_a_room() -> None:
-    if shutil.which("wget") is None:
-        pytest.skip("wget is not installed")
+    need("wget")
     [result] = Audit(preset("wget"), ["note"], sealed=False).run()
     assert result.verdict == "OK", result
 
@@ -260,8 +258,8 @@ def test_a_preset_that_is_none_is_refused(name: str) -> None:
     ],
 )
 def test_clients_are_graded_as_they_were_seen_to_behave(name: str, expected: dict[str, str]) -> None:
-    if name in ("curl", "wget") and shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")
+    if name in ("curl", "wget"):
+        need(name)
     results = Audit(preset(name), expected).run()
     assert {result.case.id: result.verdict for result in results} == expected
 
@@ -334,8 +332,7 @@ def test_the_readmes_spider_is_graded_as_it_shows(tmp_path: Path) -> None:
 
 @pytest.mark.oracle
 def test_letters_beyond_ascii_reach_curl_in_any_locale(monkeypatch: pytest.MonkeyPatch) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+    need("curl")
     monkeypatch.setenv("LC_ALL", "POSIX")
     monkeypatch.setattr("locale.getencoding", lambda: "ANSI_X3.4-1968")
     results = Audit(preset("curl"), ["host-idn", "cve-2022-42916"]).run()

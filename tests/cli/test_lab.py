@@ -6,25 +6,20 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.programs import missing, need
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
 NOT_THERE = "hstssim lab: a command is a program that is installed; seen "
-
-
-def no_room(errors: str) -> NoReturn:
-    (pytest.fail if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1" else pytest.skip)(errors)
 
 
 # ── what starts nothing
@@ -114,10 +109,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def program(name: str) -> str:
-    if shutil.which(name) is None:
-        if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
+    need(name)
     return name
 
 
@@ -244,7 +236,7 @@ def sealed(start: Start) -> Callable[..., tuple[int, str, str]]:
         process = start(*words)
         said, errors = process.communicate(timeout=PATIENCE)
         if "needs namespaces" in errors:
-            no_room(errors)
+            missing(errors)
         return process.returncode, said, errors
 
     return run_in_room
@@ -266,7 +258,7 @@ def test_the_readmes_program_prints_what_it_shows() -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
     if "needs namespaces" in done.stderr:
-        no_room(done.stderr)
+        missing(done.stderr)
     assert (done.stdout, done.stderr) == (shown, "")
 
 
@@ -331,7 +323,7 @@ def test_a_signal_goes_on_to_the_program(start: Start, number: signal.Signals) -
     process = start("--sealed", "-q", "--", "sh", "-c", trap)
     assert process.stdout is not None
     if process.stdout.readline() != "ready\n":
-        no_room(process.communicate()[1])
+        missing(process.communicate()[1])
     process.send_signal(number)
     said, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said, errors) == (3, "heard\n", "")

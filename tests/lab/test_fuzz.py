@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from hstssim.lab import Lab
 from tests.lab.fuzz import ATTACKS, Attack, attack, hello, long_hello, verdict
+from tests.programs import missing
 
 BAD_CHUNK = b" / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
 
@@ -101,7 +102,7 @@ def test_a_client_may_ask_to_shake_hands_anew_and_is_refused(fuzzed: Lab) -> Non
     try:
         done = subprocess.run(words, input=b"R\n", capture_output=True, timeout=20, check=False)
     except FileNotFoundError:
-        pytest.skip("openssl is not installed")
+        missing("openssl is not installed")
     assert b"RENEGOTIATING" in done.stderr + done.stdout
     assert not [error for error in fuzzed.log.errors if error.startswith("the lab failed")]
     fuzzed.log.clear()

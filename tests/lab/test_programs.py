@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import struct
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 
 from hstssim.lab import KINDS, Lab, Site
 from hstssim.lab.clients import PROXY_VARIABLES
+from tests.programs import need
 
 pytestmark = pytest.mark.oracle
 
@@ -28,14 +28,6 @@ PATIENCE = 120
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
-
-
-def need(command: str) -> None:
-    if shutil.which(command) is None:
-        missing = f"{command} is not installed"
-        if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from hstssim.errors import LabError
 from hstssim.lab import Lab, clients, namespaces
 from hstssim.lab.clients import CLIENTS
 from hstssim.lab.sealed import Room
+from tests.programs import missing
 
 pytestmark = pytest.mark.oracle
 
@@ -29,12 +30,6 @@ PATIENCE = 120
 """Seconds that a program may take."""
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def missing(what: str) -> None:
-    if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture

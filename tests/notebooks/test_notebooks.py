@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import jupytext
@@ -15,6 +13,7 @@ import pytest
 
 import hstssim
 from tests.notebooks import notebooks, plain
+from tests.programs import missing, need
 
 ROOT = notebooks.FOLDER.parent
 PLAIN = Path(plain.__file__)
@@ -111,20 +110,13 @@ def test_what_a_browsers_python_lacks_is_refused(code: str) -> None:
     assert "a browser's Python has none of this" in done.stderr or "ada_url" in done.stderr
 
 
-@cache
-def _pyodide() -> str | None:
-    """Why Pyodide cannot run here, if so."""
-    if shutil.which("node") is None:
-        return "node is not installed"
-    found = subprocess.run(["node", "--eval", "require.resolve('pyodide')"], capture_output=True, check=False)
-    return None if found.returncode == 0 else "npm's pyodide is not installed (NODE_PATH says where it is)"
-
-
 @pytest.mark.oracle
 def test_the_engine_runs_in_pyodide_from_our_wheel(tmp_path: Path) -> None:
-    missing = _pyodide()
-    if missing is not None:
-        (pytest.fail if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1" else pytest.skip)(missing)
+    need("node")
+    if subprocess.run(
+        ["node", "--eval", "require.resolve('pyodide')"], capture_output=True, check=False
+    ).returncode:
+        missing("npm's pyodide is not installed (NODE_PATH says where it is)")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     [wheel] = tmp_path.glob("*.whl")

@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import time
@@ -18,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-import pytest
+from tests.programs import need
 
 PATIENCE = 30.0
 """Seconds that a command or a navigation may take."""
@@ -51,12 +50,7 @@ class Chain(NamedTuple):
 
 def need_chromium() -> None:
     """Skip the test, or fail it where it must not be skipped, if there is no Chromium that trusts the lab."""
-    for command in ("chromium", "certutil"):
-        if shutil.which(command) is None:
-            missing = f"{command} is not installed"
-            if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-                pytest.fail(missing)
-            pytest.skip(missing)
+    need("chromium", "certutil")
 
 
 class Chromium:

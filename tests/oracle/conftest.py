@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
+from tests import programs
 from tests.oracle.programs import PROGRAMS, Program
 
 
@@ -15,9 +14,7 @@ def program(request: pytest.FixtureRequest) -> Program:
     program: Program = request.param
     missing = program.missing()
     if missing is not None:
-        if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        programs.missing(missing)
     other = program.other_version()
     if other is not None:
         pytest.skip(f"profile {program.profile} is made after another version than {other}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -17,6 +15,7 @@ from hstssim import CHROME, Browser, HSTSStore, ScriptedNetwork
 from hstssim.lab import Lab
 from hstssim.navigation import Navigation
 from hstssim.network import LiveNetwork
+from tests.programs import need
 
 pytestmark = [pytest.mark.oracle, pytest.mark.allow_hosts(["127.0.0.1"])]
 
@@ -43,18 +42,14 @@ def free_port() -> int:
 @contextmanager
 def running(folder: Path, server: str) -> Iterator[int]:
     """A server that redirects, on a port of its own."""
-    command = shutil.which(server)
-    if command is None:
-        if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-            pytest.fail(f"{server} is not installed")
-        pytest.skip(f"{server} is not installed")
+    need(server)
     port = free_port()
     if server == "nginx":
         (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
-        words = [command, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
+        words = [server, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
     else:
         (folder / "index.php").write_text(PHP)
-        words = [command, "-S", f"127.0.0.1:{port}", "-t", str(folder)]
+        words = [server, "-S", f"127.0.0.1:{port}", "-t", str(folder)]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 20

@@ -6,7 +6,6 @@ That curl, wget, Chromium and Firefox honour what we write is `test_lookups`, wh
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from hstssim.profile import PROFILES
 from hstssim.store import KnownHost
 from tests.oracle.programs import PROGRAMS, SITE, Curl, Program, Wget
 from tests.oracle.servers import Authority, Internet
+from tests.programs import missing, need
 
 pytestmark = [pytest.mark.oracle, pytest.mark.allow_hosts(["127.0.0.1"])]
 
@@ -30,14 +30,6 @@ FIELDS = {
     f"tree.{SITE}": [b"max-age=1000; includeSubDomains"],
     f"gone.{SITE}": [b"max-age=0"],
 }
-
-
-def need(*commands: str) -> None:
-    for command in commands:
-        if shutil.which(command) is None:
-            if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-                pytest.fail(f"{command} is not installed")
-            pytest.skip(f"{command} is not installed")
 
 
 def test_what_a_program_wrote_is_read(program: Program, tmp_path: Path) -> None:
@@ -154,9 +146,7 @@ def soup(state: Path, add: Sequence[str], ask: Sequence[str]) -> dict[str, bool]
     python = "/usr/bin/python3"
     probe = [python, "-c", "import gi; gi.require_version('Soup', '3.0'); from gi.repository import Soup"]
     if not os.path.exists(python) or subprocess.run(probe, check=False, capture_output=True).returncode:
-        if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1":
-            pytest.fail("libsoup 3 with its Python binding is not installed")
-        pytest.skip("libsoup 3 with its Python binding is not installed")
+        missing("libsoup 3 with its Python binding is not installed")
     words = [python, "-c", SOUP, str(state), " ".join(add), " ".join(ask)]
     done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60, env={"PATH": "/usr/bin"})
     return {name: seen == "True" for name, seen in (line.split() for line in done.stdout.splitlines())}

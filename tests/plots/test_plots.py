@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -15,6 +13,7 @@ import pytest
 import hstssim
 from hstssim import CHROME, Browser, Clock, HSTSStore, Interceptor, Navigation, PreloadEntry, PreloadList, plots
 from hstssim.script import to_https
+from tests.programs import need
 
 RULES = CHROME.replace(https_upgrades=False)
 LIST = PreloadList.build([PreloadEntry("bank.test"), PreloadEntry("a.bank.test", include_subdomains=False)])
@@ -207,8 +206,7 @@ def test_a_text_has_the_colour_that_is_asked_for() -> None:
 
 @pytest.mark.oracle
 def test_a_slider_moves_in_a_browser(tmp_path: Path) -> None:
-    if shutil.which("chromium") is None:
-        (pytest.fail if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS") == "1" else pytest.skip)("chromium is missing")
+    need("chromium")
     move = """<script>
     const input = document.querySelector('input'); input.value = 2; input.dispatchEvent(new Event('input'))
     </script>"""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import missing
+
 Inner = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(__file__).resolve().parents[2]
 INSTALLED = any(point.name == "hstssim" for point in importlib.metadata.entry_points(group="pytest11"))
@@ -47,10 +49,7 @@ def inner(tmp_path: Path) -> Inner:
 
 def needs(module: str) -> None:
     if importlib.util.find_spec(module) is None:
-        message = f"{module} is not installed"
-        if os.environ.get("HSTSSIM_REQUIRE_PROGRAMS"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing(f"{module} is not installed")
 
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
