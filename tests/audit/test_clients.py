@@ -121,6 +121,12 @@ def test_what_a_client_does_besides_is_judged(body: str, case: str, verdict: str
     assert said in results[case][1]
 
 
+def test_urls_that_come_in_another_order_are_not_judged() -> None:
+    body = "[browser.navigate(url) for url in reversed(sys.argv[2:])]"
+    results = graded(sys.executable, "-c", HONEST + body, "{store}", "{urls}", cases=("note",))
+    assert results["note"] == ("NOT RUN", "it did not keep to the order of the URLs")
+
+
 def test_what_interrupts_an_audit_ends_its_programs() -> None:
     hang = f"{HONEST}\nif 'note' not in sys.argv[2]: import time; time.sleep(600)\nbrowser.navigate(sys.argv[2])"
     subject = CommandSubject([sys.executable, "-c", hang, "{store}", "{url}"], timeout=600)

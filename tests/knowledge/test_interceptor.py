@@ -517,3 +517,19 @@ def test_decisions_stores_and_lists_can_be_pickled() -> None:
         assert again.upgraded
         assert again.as_dict() == decision.as_dict()
         assert copy.deepcopy(preload).as_text() == preload.as_text()
+
+
+@pytest.mark.parametrize(
+    ("url", "change", "reason"),
+    [
+        ("http://x.app/", {"preload_max_age_days": 100}, "preload-stale"),
+        ("http://app/", {"preload_bypass": ("app",)}, "preload-bypassed"),
+    ],
+)
+def test_the_step_of_an_entry_that_does_not_count_says_so(
+    clock: Clock, url: str, change: dict[str, Any], reason: str
+) -> None:
+    store = HSTSStore(profile=CHROME.replace(**change), preload=PRELOAD, clock=clock)
+    decision = Interceptor(store).explain(url)
+    assert decision.reason == reason
+    assert decision.steps[-1] == Step("app", "preload", reason)

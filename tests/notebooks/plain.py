@@ -27,8 +27,9 @@ FORBIDDEN = (
 
 
 def forbid() -> None:
-    """Make an error of every socket, thread and subprocess from here on, and of ada-url."""
-    sys.modules["ada_url"] = None  # type: ignore[assignment]
+    """Make an error of every socket, thread and subprocess from here on, of ada-url and of matplotlib."""
+    for missing in ("ada_url", "matplotlib"):
+        sys.modules[missing] = None  # type: ignore[assignment]
 
     def refuse(event: str, *_: object) -> None:
         if event.startswith(FORBIDDEN):
