@@ -523,7 +523,7 @@ def test_decisions_stores_and_lists_can_be_pickled() -> None:
     ("url", "change", "reason"),
     [
         ("http://x.app/", {"preload_max_age_days": 100}, "preload-stale"),
-        ("http://app/", {"preload_bypass": ("app",)}, "preload-bypassed"),
+        ("http://app/", {"preload_bypass": frozenset({"app"})}, "preload-bypassed"),
     ],
 )
 def test_the_step_of_an_entry_that_does_not_count_says_so(
