@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
+
+from hstssim.errors import InvalidTime
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -45,19 +48,25 @@ class Clock:
         """Stand still."""
         self._now = self()
 
-    def tick(self, delta: float | timedelta = 0.0, /, **units: float) -> float:
+    def tick(self, delta: float | timedelta | None = None, /, **units: float) -> float:
         """Move by seconds, by a timedelta, or by `days=366` and the like; by a second if nothing is said.
 
         Returns:
             The new time in POSIX seconds.
+
+        Raises:
+            InvalidTime: it would be no instant any more.
         """
         from datetime import timedelta
 
-        if not delta and not units:
-            delta = 1.0
-        if not isinstance(delta, timedelta):
-            delta = timedelta(seconds=delta)
-        self._now = self() + (delta + timedelta(**units)).total_seconds()
+        try:
+            if delta is None:
+                moved = timedelta(**units) if units else timedelta(seconds=1)
+            else:
+                moved = (delta if isinstance(delta, timedelta) else timedelta(seconds=delta)) + timedelta(**units)
+        except (OverflowError, ValueError):
+            raise InvalidTime((delta, units), "a clock moves by a finite time of less than 10^9 days") from None
+        self._now = self() + moved.total_seconds()
         return self._now
 
     def move_to(self, when: float | str | datetime) -> float:
@@ -76,6 +85,8 @@ class Clock:
         if isinstance(when, datetime):
             self._now = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
         elif isinstance(when, int | float):
+            if isinstance(when, bool) or not math.isfinite(when) or abs(when) > 1e15:
+                raise InvalidTime(when, "a time is a finite number of POSIX seconds")
             self._now = float(when)
         else:
             self._now = parse_instant(when, self())

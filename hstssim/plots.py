@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import pairwise
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hstssim.difference import Comparison
 from hstssim.errors import HSTSSimError, MissingExtra, short
+from hstssim.host import is_ip_address
 from hstssim.interceptor import Decision
 from hstssim.navigation import Hop, Navigation
 from hstssim.store import Noted, Removed
@@ -36,9 +40,11 @@ SECURE = "#0072b2"
 PLAINTEXT = "#d55e00"
 """Vermilion: in the clear."""
 QUIET = "#8a8f98"
-TINTS = ("#d6e9f5", "#fbe0c8", "#e6e8eb", "#f6eebc", "#d5ecdf", "#ead9ea", "#fad9d9", "#cfeef2", "#efe3d3")
-"""Backgrounds for what a matrix tells apart. The first colours are those of Okabe and Ito, for the colour-blind;
-each also has a text or a form of its own."""
+SECURE_TINT, PLAINTEXT_TINT = "#d6e9f5", "#fbe0c8"
+"""Their pale likes, for backgrounds."""
+TINTS = ("#e6e8eb", "#f6eebc", "#d5ecdf", "#ead9ea", "#f3d9df", "#d3ecec", "#efe3d3", "#dfe0f2")
+"""Backgrounds that mean nothing but that two texts are not the same. The colours are those of Okabe and Ito, for
+the colour-blind; each thing also has a text or a form of its own."""
 
 DAY = 86_400
 _DPI = 110
@@ -90,22 +96,24 @@ class Slider:
     def html(self) -> str:
         """The slider as a piece of HTML that needs nothing else."""
         frames = [f"data:image/png;base64,{picture.png()}" for picture in self.pictures]
-        texts = [f"{name}\n{picture.alt}" for name, picture in zip(self.names, self.pictures, strict=True)]
+        alts = [picture.alt for picture in self.pictures]
         move = (
-            "const box = this.closest('div'), image = box.querySelector('img'), text = "
-            "this.dataset.texts.split('|')[this.value].split('\\n'); "
-            "image.src = this.dataset.frames.split(' ')[this.value]; image.alt = text[1]; "
-            "box.querySelector('output').textContent = text[0]; this.ariaValueText = text[0]"
+            "const box = this.closest('div'), image = box.querySelector('img'), "
+            "[name, alt] = JSON.parse(this.dataset.texts)[this.value]; "
+            "image.src = this.dataset.frames.split(' ')[this.value]; image.alt = alt; "
+            "box.querySelector('output').textContent = name; this.ariaValueText = name"
         )
-        joined = "|".join(text.replace("|", "/") for text in texts)
+        texts = escape(json.dumps(list(zip(self.names, alts, strict=True)), ensure_ascii=False))
+        name = escape(self.names[self.start])
+        # JupyterLab takes the arrow keys for itself but where it is told not to.
         return (
-            f'<div style="max-width: 100%"><label>{escape(self.label)}: '
+            f'<div style="max-width: 100%; overflow-x: auto"><label>{escape(self.label)}: '
             f'<input type="range" min="0" max="{len(frames) - 1}" value="{self.start}" step="1" '
+            f'aria-valuetext="{name}" title="grey until the cell has run" data-lm-suppress-shortcuts="true" '
             f'style="width: min(24em, 60%); vertical-align: middle" data-frames="{" ".join(frames)}" '
-            f'data-texts="{escape(joined)}" oninput="{escape(move)}"></label> '
-            f"<output>{escape(self.names[self.start])}</output><br>"
-            f'<img src="{frames[self.start]}" alt="{escape(self.pictures[self.start].alt)}" '
-            f'style="max-width: 100%; height: auto"></div>'
+            f'data-texts="{texts}" oninput="{escape(move)}"></label> <output>{name}</output><br>'
+            f'<img src="{frames[self.start]}" alt="{escape(alts[self.start])}" '
+            f'style="max-width: 100%; min-width: min(34em, 200%); height: auto"></div>'
         )
 
     def __repr__(self) -> str:
@@ -146,7 +154,7 @@ def timeline(navigations: Iterable[Navigation], *, until: float | None = None) -
 
     Args:
         navigations: what a `Browser` gave, in order; their times are those of its store's clock.
-        until: the end in POSIX seconds; None for a little after the last window.
+        until: the end in POSIX seconds; None for a little after the last window that has one.
 
     Raises:
         HSTSSimError: there is no navigation.
@@ -156,24 +164,25 @@ def timeline(navigations: Iterable[Navigation], *, until: float | None = None) -
         raise HSTSSimError("a timeline has navigations; seen none")
     began = visited[0].hops[0].time
     windows: dict[str, list[tuple[float, float]]] = {}
-    visits: dict[str, list[tuple[float, bool]]] = {}
+    visits: dict[str, list[tuple[float, str]]] = {}
     for navigation in visited:
         first = navigation.hops[0]
-        visits.setdefault(first.request.host, []).append((first.time, bool(navigation.plaintext)))
+        how = "clear" if navigation.plaintext else "secure" if navigation.error is None else "failed"
+        visits.setdefault(first.request.host, []).append((first.time, how))
         for hop in navigation.hops:
             _note_window(windows, hop)
     lanes = list(dict.fromkeys([*visits, *windows]))
-    ends = [end for some in windows.values() for _, end in some]
     last = visited[-1].hops[-1].time
-    stop = until if until is not None else last + max([0.08 * (last - began), *(end - last for end in ends)])
+    ends = [end for some in windows.values() for _, end in some if math.isfinite(end)]
+    stop = until if until is not None else max([last + max(0.08 * (last - began), 1.0), *ends])
     unit, size = _unit(stop - began)
-    clear = sum(bad for some in visits.values() for _, bad in some)
-    text = (
-        f"Timeline of {', '.join(lanes)}: {len(visited)} visits, {clear} of them with a request in the clear; "
-        f"windows in which the host is known: {sum(map(len, windows.values()))}."
-    )
+    count = Counter(how for some in visits.values() for _, how in some)
+    told = f"{len(visited)} visits, {count['clear']} of them with a request in the clear"
+    told += f", {count['failed']} without an answer" if count["failed"] else ""
+    known = sum(map(len, windows.values()))
+    alt = f"Timeline of {', '.join(lanes)}: {told}; windows in which the host is known: {known}."
     height = 0.9 + sum(0.55 + 0.16 * len(windows.get(lane, ())) for lane in lanes)
-    picture = Picture(text, 7.5, min(max(height, 1.6), 7))
+    picture = Picture(alt, 7.5, min(max(height, 1.6), 7))
     axes = picture.subplots()
     bottom = 0.0
     ticks = []
@@ -181,40 +190,28 @@ def timeline(navigations: Iterable[Navigation], *, until: float | None = None) -
         ticks.append(bottom)
         steps = windows.get(lane, [])
         for number, (start, end) in enumerate(steps, 1):
-            shown = min(end, stop)
-            axes.barh(
-                bottom + 0.35 * number,
-                (shown - start) / size,
-                left=(start - began) / size,
-                height=0.22,
-                color=SECURE,
-                alpha=0.35,
-            )
-        for when, bad in visits.get(lane, []):
-            axes.plot(
-                (when - began) / size,
-                bottom,
-                marker="X" if bad else "o",
-                color=PLAINTEXT if bad else SECURE,
-                markersize=9,
-                linestyle="",
-                zorder=4 if bad else 3,
-            )
+            width, left = (min(end, stop) - start) / size, (start - began) / size
+            axes.barh(bottom + 0.35 * number, width, left=left, height=0.22, color=SECURE, alpha=0.35)
+        for when, how in visits.get(lane, []):
+            marker, colour, _ = _VISITS[how]
+            place = 4 if how == "clear" else 3
+            axes.plot((when - began) / size, bottom, marker, color=colour, markersize=9, zorder=place)
         bottom += 1 + 0.35 * len(steps)
-    axes.set_yticks(ticks, lanes)
+    axes.set_yticks(ticks, [_shortened(lane, 30) for lane in lanes], parse_math=False)
     axes.set_ylim(-0.6, bottom - 0.3)
     axes.set_xlim(-0.02 * (stop - began) / size, (stop - began) / size)
     axes.set_xlabel(f"{unit} since the first visit")
     _bare(axes, "bottom")
-    _legend(
-        axes,
-        [
-            ("X", PLAINTEXT, "visit in the clear"),
-            ("o", SECURE, "visit by https"),
-            ("s", "#a6cde5", "known until"),
-        ],
-    )
+    shown = [row for how, row in _VISITS.items() if how != "failed" or count["failed"]]
+    _legend(axes, [*shown, ("s", "#a6cde5", "known until")])
     return picture
+
+
+_VISITS = {
+    "clear": ("X", PLAINTEXT, "visit in the clear"),
+    "secure": ("o", SECURE, "visit by https"),
+    "failed": ("d", QUIET, "no answer"),
+}
 
 
 def _note_window(windows: dict[str, list[tuple[float, float]]], hop: Hop) -> None:
@@ -226,8 +223,9 @@ def _note_window(windows: dict[str, list[tuple[float, float]]], hop: Hop) -> Non
     else:
         return
     earlier = windows.setdefault(domain, [])
-    if earlier and end < earlier[-1][1]:  # a later field ends what an earlier one promised
-        earlier[-1] = earlier[-1][0], max(start, earlier[-1][0])
+    for number, (since, until) in enumerate(earlier):  # a later field ends what earlier ones promised
+        if until > end:
+            earlier[number] = since, max(start, since)
     if end > start:
         earlier.append((start, end))
 
@@ -248,9 +246,13 @@ def tree(decisions: Iterable[Decision]) -> Picture:
     A name with an entry of its own has a black outline, and says how far the entry goes.
 
     Raises:
-        HSTSSimError: there is no decision, or it is of a host without labels.
+        HSTSSimError: there is no decision, one is of a host without labels, or two are of one name.
     """
-    asked = {decision.host.rstrip("."): decision for decision in decisions}
+    asked: dict[str, Decision] = {}
+    for decision in decisions:
+        if decision.host in asked:
+            raise HSTSSimError(f"a tree has a name once; seen {short(decision.host)} twice")
+        asked[decision.host] = decision
     if not asked:
         raise HSTSSimError("a tree has decisions; seen none")
     children: dict[str, list[str]] = {}
@@ -265,41 +267,53 @@ def tree(decisions: Iterable[Decision]) -> Picture:
         if match is not None
     }
     rows = list(_preorder("", children))
+    depths = {name: len(_upward(name)) - 1 for name in rows}
+    labels = {name: _label(name, entries) for name in rows}
+    across = max(5.2, *(depths[name] + 0.4 + 0.092 * len(labels[name]) for name in rows))  # where the fates stand
+    wide = across + 0.1 + 0.085 * max(len(_fate(decision)) for decision in asked.values())
     upgraded = sum(map(bool, asked.values()))
     told = "; ".join(f"{host} {_fate(decision)}" for host, decision in asked.items())
-    picture = Picture(f"Tree of {len(asked)} names, {upgraded} upgraded: {told}.", 7.5, 0.2 + 0.36 * len(rows))
+    alt = f"Tree of {len(asked)} names, {upgraded} upgraded: {told}."
+    picture = Picture(alt, max(7.5, 0.95 * wide), 0.2 + 0.36 * len(rows))
     axes = picture.subplots()
-    places = {name: (name.count("."), -row) for row, name in enumerate(rows)}
+    places = {name: (depths[name], -row) for row, name in enumerate(rows)}
     for name, (depth, row) in places.items():
-        decision = asked.get(name)
-        colour = QUIET if decision is None else SECURE if decision else PLAINTEXT
-        superdomain = places.get(name.partition(".")[2])
-        if superdomain is not None:
-            across = superdomain[0] + 0.15
-            axes.plot([across, across, depth], [superdomain[1], row, row], color=QUIET, linewidth=1, zorder=1)
-        label = name.partition(".")[0]
-        if name in entries:
-            label += "  includeSubDomains" if entries[name] else "  alone"
+        decision_here = asked.get(name)
+        colour = QUIET if decision_here is None else _colour(decision_here)
+        for above in _upward(name)[1:2]:
+            stem = places[above][0] + 0.15
+            axes.plot([stem, stem, depth], [places[above][1], row, row], color=QUIET, linewidth=1, zorder=1)
         box = {"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": colour, "linewidth": 1.0}
-        if decision is None:
+        if decision_here is None:
             box |= {"facecolor": "#eceef1", "edgecolor": QUIET}
-        if name in entries:
+        if name.rstrip(".") in entries:
             box |= {"edgecolor": "black", "linewidth": 2.2}
-        ink = "black" if decision is None else "white"
-        axes.text(depth + 0.06, row, label, va="center", color=ink, fontsize=9, bbox=box, zorder=2)
-        if decision is not None:
-            axes.text(5.2, row, _fate(decision), va="center", fontsize=8.5, color=colour)
-    axes.set_xlim(-0.05, 7.8)
+        ink = "black" if decision_here is None else "white"
+        _say(axes, depth + 0.06, row, labels[name], color=ink, fontsize=9, bbox=box, zorder=2)
+        if decision_here is not None:
+            _say(axes, across, row, _fate(decision_here), fontsize=8.5, color=colour)
+    axes.set_xlim(-0.05, max(7.8, wide))
     axes.set_ylim(-len(rows) + 0.4, 0.6)
     axes.axis("off")
     return picture
 
 
 def _upward(host: str) -> list[str]:
-    labels = host.split(".")
+    """The name and those above it; an address is one name."""
+    if is_ip_address(host):
+        return [host]
+    labels = host.rstrip(".").split(".")
     if not all(labels):
         raise HSTSSimError(f"a tree has names of labels; seen {short(host)}")
-    return [".".join(labels[number:]) for number in range(len(labels))]
+    return [host, *(".".join(labels[number:]) for number in range(1, len(labels)))]
+
+
+def _label(name: str, entries: Mapping[str, bool]) -> str:
+    base = name.rstrip(".")
+    label = name if is_ip_address(name) else base.partition(".")[0] + name[len(base) :]
+    if base in entries:
+        label += "  includeSubDomains" if entries[base] else "  alone"
+    return label
 
 
 def _preorder(name: str, children: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -309,7 +323,20 @@ def _preorder(name: str, children: Mapping[str, Sequence[str]]) -> Iterator[str]
 
 
 def _fate(decision: Decision) -> str:
-    return f"https ({decision.by})" if decision else f"in the clear ({decision.reason})"
+    if decision:
+        return f"https ({decision.by})"
+    return f"as it is ({decision.reason})" if _kept(decision) else f"in the clear ({decision.reason})"
+
+
+def _kept(decision: Decision) -> bool:
+    """Whether HSTS has nothing to say of the URL."""
+    return decision.reason in ("already-https", "not-http")
+
+
+def _colour(decision: Decision) -> str:
+    if _kept(decision):
+        return SECURE if decision.reason == "already-https" else QUIET
+    return SECURE if decision else PLAINTEXT
 
 
 # ── many against many
@@ -338,7 +365,8 @@ def matrix(
     if not columns:
         raise HSTSSimError("a matrix has rows and columns; seen none")
     split = sum(len(set(some.values())) > 1 for some in rows.values())
-    alt = f"Matrix of {len(rows)} rows and {len(columns)} columns; in {split} rows the columns disagree."
+    told = "; ".join(f"{row}: {', '.join(map(' '.join, some.items()))}" for row, some in rows.items())
+    alt = f"Matrix of {len(rows)} rows and {len(columns)} columns; in {split} rows the columns disagree. {told}."
     left = 0.066 * max(len(row) for row in rows) + 0.2
     longest = [0.062 * len(cell) for some in rows.values() for cell in some.values()]
     wide = max(0.6, *longest, *(0.085 * len(column) for column in columns)) + 0.08
@@ -352,10 +380,10 @@ def matrix(
                 continue
             tint = known.setdefault(cell, next((free for free in TINTS if free not in known.values()), TINTS[0]))
             axes.barh(-number, 0.98, left=place, height=0.94, color=tint)
-            axes.text(place + 0.49, -number, cell, ha="center", va="center", fontsize=7.5)
-        axes.text(-0.08, -number, row, ha="right", va="center", fontsize=8, family="monospace")
+            _say(axes, place + 0.49, -number, cell, ha="center", fontsize=7.5)
+        _say(axes, -0.08, -number, row, ha="right", fontsize=8, family="monospace")
     for place, column in enumerate(columns):
-        axes.text(place + 0.49, 0.62, column, ha="center", va="bottom", fontsize=8.5, weight="bold")
+        _say(axes, place + 0.49, 0.62, column, ha="center", va="bottom", fontsize=8.5, weight="bold")
     axes.set_xlim(-left / wide, len(columns))
     axes.set_ylim(-len(rows) + 0.45, 1.3)
     axes.axis("off")
@@ -372,37 +400,36 @@ def _heard(found: Comparison) -> str:
 
 def sequence(navigation: Navigation) -> Picture:
     """Who says what to whom: the browser to itself (internal), and to each host."""
-    hosts = list(
-        dict.fromkeys(
-            hop.request.host for hop in navigation.hops if hop.source == "network" or hop.error is not None
-        )
-    )
-    lanes = ["browser", *hosts]
+    spoken = [hop.request.host for hop in navigation.hops if hop.source == "network" or hop.error is not None]
+    hosts = list(dict.fromkeys(spoken))
     clear = len(navigation.plaintext)
     end = (
         navigation.error.name if navigation.error is not None else str(getattr(navigation.response, "status", ""))
     )
-    text = f"Sequence of {len(navigation.hops)} hops, {clear} in the clear, to {navigation.url}: {end}."
+    alt = f"Sequence of {len(navigation.hops)} hops, {clear} in the clear, to {navigation.url}: {end}."
     rows = sum(1.2 if hop.internal else 2.0 for hop in navigation.hops)
-    picture = Picture(text, 7.5, 0.5 + 0.4 * rows)
+    picture = Picture(alt, max(7.5, 2.6 * len(hosts)), 0.5 + 0.4 * rows)
     axes = picture.subplots()
-    row = 0.0
     step = 5.0
+    places = {host: (number + 1) * step for number, host in enumerate(hosts)}
+    row = 0.0
     for hop in navigation.hops:
-        row = _draw_hop(axes, hop, row, {lane: number * step for number, lane in enumerate(lanes)})
-    for number, lane in enumerate(lanes):
-        axes.plot([number * step] * 2, [0.2, row - 0.2], color=QUIET, linewidth=1, zorder=0)
+        row = _draw_hop(axes, hop, row, places.get(hop.request.host, 0.0))
+    for lane, place in {"browser": 0.0, **places}.items():
+        axes.plot([place] * 2, [0.2, row - 0.2], color=QUIET, linewidth=1, zorder=0)
         box = {"boxstyle": "round,pad=0.35", "facecolor": "#eceef1", "edgecolor": QUIET}
-        axes.text(number * step, 0.3, lane, ha="center", va="center", fontsize=9, bbox=box)
-    axes.set_xlim(-1.2, max(len(lanes) - 1, 1) * step + (1.2 if hosts else 2.0))
+        _say(axes, place, 0.3, _shortened(lane, 30), ha="center", fontsize=9, bbox=box)
+    axes.set_xlim(-1.2, max(len(hosts), 1) * step + (1.2 if hosts else 2.0))
     axes.set_ylim(row - 0.4, 0.8)
     axes.axis("off")
     return picture
 
 
-def _draw_hop(axes: Axes, hop: Hop, row: float, lanes: Mapping[str, float]) -> float:
-    """Draw a hop below `row`, and say where the next begins."""
-    response = hop.response
+def _draw_hop(axes: Axes, hop: Hop, row: float, there: float) -> float:
+    """Draw a hop below `row` to the host's place, and say where the next begins."""
+    response, asked = hop.response, f"{hop.request.method} {hop.request.url}"
+    if hop.replaced is not None:
+        asked += f" in place of {hop.replaced}"
     if response is not None:
         said = f"{response.status} {response.reason}".rstrip()
     else:
@@ -411,22 +438,30 @@ def _draw_hop(axes: Axes, hop: Hop, row: float, lanes: Mapping[str, float]) -> f
         said += f"   (notes {hop.learned.host.domain})"
     elif isinstance(hop.learned, Removed):
         said += f"   (forgets {hop.learned.domain})"
-    if hop.internal or hop.source == "cache":
+    if response is not None and hop.source != "network":
         row -= 1.0
         why = hop.reason if hop.internal else "from the cache"
-        label = f"{hop.request.url}\n{said} [{why}]: nothing is sent"
+        label = f"{_shortened(hop.request.url, 74)}\n{said} [{why}]: nothing is sent"
         style = {"arrowstyle": "-|>", "linestyle": "--", "color": SECURE, "connectionstyle": "arc3,rad=-1.2"}
         axes.annotate("", (0, row - 0.25), (0, row + 0.3), arrowprops=style)
-        axes.text(0.75, row, label, va="center", fontsize=8, color=SECURE, style="italic")
+        _say(axes, 0.75, row, label, fontsize=8, color=SECURE, style="italic")
         return row - 0.4
-    there = lanes.get(hop.request.host, 0.0)
-    colour = PLAINTEXT if hop.request.plaintext else SECURE
-    mark = "PLAINTEXT " if hop.plaintext else ""
     row -= 0.8
-    for start, end, label in ((0.0, there, f"{mark}{hop.request.method} {hop.request.url}"), (there, 0.0, said)):
+    if response is None and not hop.plaintext:  # it came to nothing before it could be read
+        arrow = {"arrowstyle": "-|>", "color": QUIET, "linestyle": ":", "linewidth": 1.4}
+        axes.annotate("", (there - 0.6, row), (0.0, row), arrowprops=arrow)
+        _say(axes, there - 0.45, row, "✕", ha="center", fontsize=11, color=QUIET)
+        _say(axes, there / 2, row + 0.12, _shortened(asked, 74), ha="center", va="bottom", fontsize=8, color=QUIET)
+        _say(axes, there / 2, row - 0.15, said, ha="center", va="top", fontsize=8)
+        return row - 0.9
+    colour = PLAINTEXT if hop.request.plaintext else SECURE
+    marked = f"PLAINTEXT {asked}" if hop.plaintext else asked
+    for start, end, label in ((0.0, there, marked), (there, 0.0, said)):
         arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.6}
         axes.annotate("", (end, row), (start, row), arrowprops=arrow)
-        axes.text(there / 2, row + 0.12, label, ha="center", va="bottom", fontsize=8, color=colour)
+        _say(
+            axes, there / 2, row + 0.12, _shortened(label, 74), ha="center", va="bottom", fontsize=8, color=colour
+        )
         row -= 0.75
     return row - 0.1
 
@@ -440,30 +475,27 @@ def flow(decision: Decision) -> Picture:
     if not decision.steps and decision.reason not in ("not-a-dns-name", "ip-address"):
         raise HSTSSimError("a flow is drawn of what `explain` gives, which has steps; seen none")
     asked = [
-        f"{step.domain}\nin the {'store' if step.source == 'dynamic' else 'preload list'}?"
+        f"{_shortened(step.domain, 48)}\nin the {'store' if step.source == 'dynamic' else 'preload list'}?"
         for step in decision.steps
     ]
     answers = [step.result.replace("-", " ") for step in decision.steps]
-    end = f"307 → {decision.location}" if decision.location is not None else f"{decision.url}\nin the clear"
-    if not decision and decision.url[:5] == "https":
-        end = f"{decision.url}\nas it is"
-    text = f"Decision on {decision.url}: " + "; ".join(
-        f"{step.domain} ({step.source}): {step.result}" for step in decision.steps
-    )
-    picture = Picture(f"{text}; {'upgraded' if decision else decision.reason}.", 7.5, 0.3 + 0.5 * (len(asked) + 1))
+    if decision.location is not None:
+        end = f"307 → {_shortened(decision.location, 44)}"
+    else:
+        end = f"{_shortened(decision.url, 48)}\n{'as it is' if _kept(decision) else 'in the clear'}"
+    told = "; ".join(f"{step.domain} ({step.source}): {step.result}" for step in decision.steps)
+    alt = f"Decision on {decision.url}: {told}; {'upgraded' if decision else decision.reason}."
+    picture = Picture(alt, 7.5, 0.3 + 0.5 * (len(asked) + 1))
     axes = picture.subplots()
     for number, question in enumerate(asked):
         matched = answers[number] == "match"
-        _box(axes, 0.0, -number, question, "#d6e9f5" if matched else "#eceef1", 3.2)
+        _box(axes, 0.0, -number, question, SECURE_TINT if matched else "#eceef1", 3.2)
         axes.annotate("", (1.95, -number), (1.62, -number), arrowprops={"arrowstyle": "-|>", "color": QUIET})
-        weight = "bold" if matched else "normal"
-        axes.text(2.05, -number, answers[number], va="center", fontsize=9, weight=weight)
-        axes.annotate(
-            "", (0, -number - 0.68), (0, -number - 0.3), arrowprops={"arrowstyle": "-|>", "color": QUIET}
-        )
-    colour = SECURE if decision or decision.url[:5] == "https" else PLAINTEXT
-    _box(axes, 0.0, -len(asked), end, colour, 3.2, "white")
-    axes.text(2.05, -len(asked), decision.reason.replace("-", " "), va="center", fontsize=9, weight="bold")
+        _say(axes, 2.05, -number, answers[number], fontsize=9, weight="bold" if matched else "normal")
+        down = {"arrowstyle": "-|>", "color": QUIET}
+        axes.annotate("", (0, -number - 0.68), (0, -number - 0.3), arrowprops=down)
+    _box(axes, 0.0, -len(asked), end, _colour(decision), 3.2, "white")
+    _say(axes, 2.05, -len(asked), decision.reason.replace("-", " "), fontsize=9, weight="bold")
     axes.set_xlim(-1.8, 4.2)
     axes.set_ylim(-len(asked) - 0.5, 0.5)
     axes.axis("off")
@@ -476,7 +508,18 @@ def _box(axes: Axes, x: float, y: float, label: str, colour: str, width: float, 
             (x - width / 2, y - 0.26), width, 0.52, boxstyle="round,pad=0.02", facecolor=colour, edgecolor=QUIET
         )
     )
-    axes.text(x, y, label, ha="center", va="center", fontsize=8, color=ink)
+    _say(axes, x, y, label, ha="center", fontsize=8, color=ink)
+
+
+def _say(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
+    """Write a text as it is: a `$` begins no formula."""
+    axes.text(x, y, text, parse_math=False, **{"va": "center", **style})
+
+
+def _shortened(text: str, most: int) -> str:
+    """A text without its middle, where it is too long."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 
 
 def _bare(axes: Axes, keep: str) -> None:

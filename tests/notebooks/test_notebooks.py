@@ -46,6 +46,20 @@ def test_a_notebook_is_its_text(name: str) -> None:
     assert jupytext.writes(text, "md").count("```python") == sum(cell.cell_type == "code" for cell in text.cells)
 
 
+def test_saving_in_jupyterlab_keeps_both_in_step_and_changes_nothing_else(tmp_path: Path) -> None:
+    name = notebooks.NAMES[0]
+    folder = shutil.copytree(notebooks.FOLDER, tmp_path / "notebooks")
+    manager = jupytext.TextFileContentsManager()
+    manager.root_dir = str(folder)  # as `jupyter lab notebooks` has it
+    model = manager.get(f"{name}.ipynb")
+    model["content"].metadata.kernelspec.display_name = "Python 3 (ipykernel)"
+    model["content"].cells[1].source += "\n# changed"
+    manager.save(model, f"{name}.ipynb")
+    before, after = ((place / f"{name}.md").read_text("utf-8") for place in (notebooks.FOLDER, folder))
+    first, fence, rest = before.partition("\n```\n")
+    assert after == f"{first}\n# changed{fence}{rest}"
+
+
 @each
 def test_a_notebook_is_one_story_with_pictures_something_to_move_and_exercises(name: str) -> None:
     kept = notebooks.committed(name)

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 import hstssim
-from hstssim import CHROME, Browser, Clock, HSTSStore, Interceptor, Navigation, PreloadEntry, PreloadList, plots
+from hstssim import (
+    CHROME,
+    CURL,
+    Browser,
+    Clock,
+    HSTSStore,
+    Interceptor,
+    Navigation,
+    PreloadEntry,
+    PreloadList,
+    plots,
+)
 from hstssim.script import to_https
 from tests.programs import need
 
@@ -76,6 +87,85 @@ def test_a_timeline_ends_a_window_that_is_taken_back(shop: tuple[Browser, Clock]
     assert [bar.get_width() for bar in axes.patches] == [4]  # type: ignore[attr-defined]
 
 
+def test_a_timeline_ends_every_window_that_is_taken_back(shop: tuple[Browser, Clock]) -> None:
+    navigations = visits(shop, 0, 1, 2)
+    shop[1].tick(days=2)
+    navigations.append(shop[0].navigate("https://shop.test/forget"))
+    [axes] = plots.timeline(navigations).axes
+    ends = [bar.get_x() + bar.get_width() for bar in axes.patches]  # type: ignore[attr-defined]
+    assert ends == [4, 4, 4]
+
+
+def test_a_timeline_has_what_never_ends_and_what_was_not_answered() -> None:
+    network = hstssim.ScriptedNetwork()
+    network.site("ever.test", sts="max-age=99999999999999999999")
+    browser = Browser(CURL, HSTSStore(profile=CURL, clock=Clock("2026-12-01T12:00Z")), network)
+    picture = plots.timeline([browser.navigate("https://ever.test/"), browser.navigate("http://none.test/")])
+    picture.png()
+    assert picture.alt == (
+        "Timeline of ever.test, none.test: 2 visits, 0 of them with a request in the clear, 1 without an answer; "
+        "windows in which the host is known: 1."
+    )
+
+
+def test_a_sequence_shows_a_url_that_was_rewritten() -> None:
+    network = hstssim.ScriptedNetwork()
+    network.site("shop.test", sts="max-age=60")
+    browser = Browser(CURL, HSTSStore(profile=CURL), network)
+    browser.navigate("https://shop.test/")
+    said = texts(plots.sequence(browser.navigate("http://shop.test/")))
+    assert "GET https://shop.test/ in place of http://shop.test/" in said
+
+
+def test_a_dollar_begins_no_formula(shop: tuple[Browser, Clock]) -> None:
+    for picture in (
+        plots.sequence(shop[0].navigate(r"http://shop.test/$a_b$?$\frac$")),
+        plots.matrix({"$\\frac$": {"$\\frac$": "$\\frac$"}}),
+        plots.flow(Interceptor(shop[0].store).explain("http://x.test/$\\frac$")),
+    ):
+        picture.png()
+        assert not any(text.get_parse_math() for axes in picture.axes for text in axes.texts if text.get_text())
+
+
+def test_a_tree_tells_names_with_dots_apart_and_leaves_https_as_it_is(shop: tuple[Browser, Clock]) -> None:
+    visits(shop, 0)
+    hsts = Interceptor(shop[0].store)
+    urls = (
+        "http://shop.test/",
+        "http://shop.test./",
+        "http://shop.test../",
+        "https://x.test/",
+        "http://192.0.2.1/",
+    )
+    picture = plots.tree(map(hsts.request, urls))
+    assert picture.alt == (
+        "Tree of 5 names, 2 upgraded: shop.test https (dynamic); shop.test. https (dynamic); shop.test.. in the "
+        "clear (not-a-dns-name); x.test as it is (already-https); 192.0.2.1 in the clear (ip-address)."
+    )
+
+
+LONG = "internationalization-team." + ".".join("abcdefgh") + ".example.test"
+
+
+@pytest.mark.parametrize("draw", ["tree", "flow", "sequence", "timeline"])
+def test_what_is_long_stays_in_the_picture(shop: tuple[Browser, Clock], draw: str) -> None:
+    url = f"http://{LONG}/{'path/' * 30}?{'query=' * 30}"
+    shop[0].network.site("example.test")  # type: ignore[attr-defined]
+    shop[0].store.note(LONG, "max-age=60; includeSubDomains")
+    made = {
+        "tree": lambda: plots.tree([Interceptor(shop[0].store).request(f"http://a.{LONG}/")]),
+        "flow": lambda: plots.flow(Interceptor(shop[0].store).explain(url)),
+        "sequence": lambda: plots.sequence(shop[0].navigate(url)),
+        "timeline": lambda: plots.timeline([shop[0].navigate(url)]),
+    }[draw]()
+    made.png()
+    whole = made.bbox
+    for axes in made.axes:
+        for text in axes.texts:
+            box = text.get_window_extent()
+            assert whole.x0 <= box.x0 <= box.x1 <= whole.x1, text.get_text()
+
+
 def test_a_sequence_shows_what_is_sent_and_what_is_not(shop: tuple[Browser, Clock]) -> None:
     first, second = visits(shop, 0, 1)
     assert "PLAINTEXT GET http://shop.test/" in texts(plots.sequence(first))
@@ -115,7 +205,10 @@ def test_a_matrix_has_a_row_a_header_and_one_colour_for_what_is_alike() -> None:
     picture = plots.matrix(
         hstssim.diff([CHROME, hstssim.CURL], ["max-age=1", "max-age=1x", ("max-age=1", "max-age=0")])
     )
-    assert picture.alt == "Matrix of 3 rows and 2 columns; in 2 rows the columns disagree."
+    assert picture.alt == (
+        "Matrix of 3 rows and 2 columns; in 2 rows the columns disagree. "
+        "max-age=1: chrome 1 second, curl 1 second; max-age=1x: chrome ignore, curl 1 second; max-age=1 | max-age=0: chrome 1 second, curl delete."
+    )
     said = texts(picture)
     assert {"max-age=1", "max-age=1 | max-age=0", "1 second", "ignore", "chrome", "curl"} <= set(said)
     tints = [bar.get_facecolor() for axes in picture.axes for bar in axes.patches]
@@ -159,6 +252,8 @@ def test_a_slider_shows_the_picture_at_its_start_where_no_script_runs() -> None:
     assert parsed.attributes["img.src"] == frames[1]
     assert parsed.attributes["img.alt"] == '2 <days> & "more"'
     assert data["text/plain"].splitlines()[0] == '1: 1 <days> & "more"'
+    assert parsed.attributes["input.aria-valuetext"] == "2"
+    assert parsed.attributes["input.data-lm-suppress-shortcuts"] == "true"
 
 
 @pytest.mark.parametrize("start", [3, -4])
@@ -178,11 +273,12 @@ def test_a_slider_without_values_is_refused() -> None:
         lambda: plots.timeline([]),
         lambda: plots.tree([]),
         lambda: plots.tree([Interceptor(HSTSStore()).request("http://a..test/")]),
+        lambda: plots.tree([Interceptor(HSTSStore()).request("http://a.test/")] * 2),
         lambda: plots.matrix({}),
         lambda: plots.flow(Interceptor(HSTSStore(preload=LIST)).request("http://bank.test/")),
         lambda: plots.flow(Interceptor(HSTSStore(preload=LIST)).request("http://else.test/")),
     ],
-    ids=["no visits", "no names", "no labels", "no rows", "no steps", "no steps, and no match"],
+    ids=["no visits", "no names", "no labels", "twice", "no rows", "no steps", "no steps, and no match"],
 )
 def test_what_cannot_be_drawn_is_refused(draw: object) -> None:
     assert callable(draw)
