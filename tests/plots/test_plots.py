@@ -207,7 +207,8 @@ def test_a_matrix_has_a_row_a_header_and_one_colour_for_what_is_alike() -> None:
     )
     assert picture.alt == (
         "Matrix of 3 rows and 2 columns; in 2 rows the columns disagree. "
-        "max-age=1: chrome 1 second, curl 1 second; max-age=1x: chrome ignore, curl 1 second; max-age=1 | max-age=0: chrome 1 second, curl delete."
+        "max-age=1: chrome 1 second, curl 1 second; max-age=1x: chrome ignore, curl 1 second; "
+        "max-age=1 | max-age=0: chrome 1 second, curl delete."
     )
     said = texts(picture)
     assert {"max-age=1", "max-age=1 | max-age=0", "1 second", "ignore", "chrome", "curl"} <= set(said)
