@@ -201,16 +201,18 @@ labels_of_a_name = st.text("abz019-_", min_size=1, max_size=8) | st.sampled_from
 plain_looking = st.lists(labels_of_a_name, min_size=1).map(".".join)
 
 
-octets = st.integers(0, 299).map(str) | st.sampled_from(["00", "01", "0x1", "256", ""])
-canonical_looking = (plain_looking | st.lists(octets, min_size=2, max_size=5).map(".".join)).flatmap(
-    lambda host: st.sampled_from([host, f"{host}.", f"{host}..", host.upper()])
+octets = st.integers(0, 255).map(str) | st.sampled_from(["256", "00", "01", "0x1", ""])
+canonical_looking = st.builds(
+    "{}{}".format,
+    plain_looking | st.lists(octets, min_size=4, max_size=4).map(".".join),
+    st.sampled_from(["", ".", ".."]),
 )
 
 
 @given(canonical_looking)
 def test_a_canonical_host_is_what_ada_url_makes_of_it(host: str) -> None:
-    assume(hosts._is_canonical(host))
-    assert URL(f"http://{host}/").hostname == host
+    if hosts._is_canonical(host):
+        assert URL(f"http://{host}/").hostname == host
 
 
 @given(plain_looking)
