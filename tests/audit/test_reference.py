@@ -153,6 +153,11 @@ def test_there_are_enough_cases_and_each_says_what_it_requires() -> None:
     )
 
 
+def test_no_hosts_of_two_cases_end_alike() -> None:
+    """What arrived is told apart by how a host ends."""
+    assert [(one, other) for one in CASES for other in CASES if one != other and one.endswith(other)] == []
+
+
 class Wavers(Forgets):
     """Knows HSTS at the second try alone."""
 
