@@ -7,6 +7,7 @@ tried a second time. Never here: how a client is run (`subject.py`), what is ask
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -337,8 +338,8 @@ class _Attempt:
 
     def _all(self) -> list[Request]:
         """What arrived of this attempt: its paths, and whatever else was asked of its hosts."""
-        own = (f"/{self._key}/", self._host)
-        return [r for r in self._place.lab.requests if r.target.startswith(own[0]) or r.host.endswith(own[1])]
+        path, own = f"/{self._key}/", re.compile(rf"(?:.*\.)?(?:x|control-)?{re.escape(self._host)}\.?").fullmatch
+        return [r for r in self._place.lab.requests if r.target.startswith(path) or own(r.host)]
 
     def _filled(self, text: str) -> str:
         text = text.replace("{key}", self._key).replace("{h}", self._host).replace("{H}", self._host.upper())
