@@ -83,6 +83,13 @@ def test_a_servers_307_travels_and_the_browsers_own_does_not(tmp_path: Path, ser
         ("POST http://www.example.org/index.php", "307 Temporary Redirect", "network"),
         ("POST https://www.example.org/", "200 OK", "network"),
     ]
+    sent, made_up = first.hops[0].response, second.hops[0].response
+    assert sent is not None
+    assert made_up is not None
+    says_of_itself = sent.header("Server") or sent.header("X-Powered-By") or ""  # as notebook 01 shows it
+    assert says_of_itself.lower().startswith(f"{server}/")
+    assert sent.header("Date") is not None
+    assert [made_up.header(name) for name in ("Server", "X-Powered-By", "Date")] == [None] * 3
     assert _chain(second) == [
         ("POST http://www.example.org/index.php", "307 Internal Redirect", "internal"),
         ("POST https://www.example.org/index.php", "200 OK", "network"),
