@@ -22,7 +22,7 @@ PLAIN_HOST = r"(?:[a-z0-9_-]++\.)*+[a-z][a-z0-9_-]*+"
 `xn--…` is checked by browsers only beside a label that is not ASCII."""
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-CANONICAL_HOST = rf"(?:(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*\.*|(?:{_OCTET}\.){{3}}{_OCTET})"
+CANONICAL_HOST = rf"(?:{PLAIN_HOST}|(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*\.+|(?:{_OCTET}\.){{3}}{_OCTET})"
 """The plain form, dots at its end, or four decimal parts: these, too, are their own canonical hosts."""
 
 TrailingDot = Literal["ignored", "all ignored", "distinct"]

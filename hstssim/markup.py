@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Literal
 
-Kind = Literal["secure", "plaintext", "internal", "quiet"]
+Kind = Literal["secure", "plaintext", "internal"]
 
 _STYLES: dict[Kind, str] = {
     "secure": "border-left: .3em solid #0072b2; padding-left: .4em",
     "plaintext": "border-left: .3em solid #d55e00; padding-left: .4em; font-weight: bold",
     "internal": "border-left: .3em dashed #0072b2; padding-left: .4em; font-style: italic",
-    "quiet": "opacity: .7",
 }
 """Blue and vermilion of Okabe and Ito, which the colour-blind tell apart, and never colour alone."""
 

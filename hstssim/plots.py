@@ -109,7 +109,8 @@ class Slider:
         return (
             f'<div style="max-width: 100%; overflow-x: auto"><label>{escape(self.label)}: '
             f'<input type="range" min="0" max="{len(frames) - 1}" value="{self.start}" step="1" '
-            f'aria-valuetext="{name}" title="grey until the cell has run" data-lm-suppress-shortcuts="true" '
+            f'aria-valuetext="{name}" title="in JupyterLab: run the cell if this is grey" '
+            'data-lm-suppress-shortcuts="true" '
             f'style="width: min(24em, 60%); vertical-align: middle" data-frames="{" ".join(frames)}" '
             f'data-texts="{texts}" oninput="{escape(move)}"></label> <output>{name}</output><br>'
             f'<img src="{frames[self.start]}" alt="{escape(alts[self.start])}" '

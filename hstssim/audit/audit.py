@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
+from hstssim import url as urls
 from hstssim.audit.cases import CASES, PRELOADED, PROBE, Ability, Case, Change, Restart, Together, Visit, Wait
-from hstssim.audit.subject import Place, Session, Subject
+from hstssim.audit.subject import Place, Running, Session, Subject
 from hstssim.errors import AuditError, LabError, short
 from hstssim.lab import Lab, Request, Site
 from hstssim.profile import Profile
@@ -119,7 +119,7 @@ class Audit:
                     if self._sealed:
                         raise
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hstssim-audit-"))
-            place = Place(lab, room)
+            place = Place(lab, room, Running())
             first = self._try(CASES["note"], place, folder)
             if first.verdict == "FAILED":
                 first = first._replace(verdict="UNIMPLEMENTED")
@@ -131,16 +131,12 @@ class Audit:
             else:
                 pool = stack.enter_context(ThreadPoolExecutor(self.subject.at_once))
                 stack.callback(pool.shutdown, cancel_futures=True)
-                stack.push(self._interrupted)  # before the pool waits for what it has begun
+                stack.callback(place.running.stop)  # an interrupted pool would wait for what it has begun
                 tried = [pool.submit(self._try, case, place, folder) for case in rest]
                 for done in as_completed(tried):
                     results[done.result().case.id] = done.result()
                     told(done.result())
             return [results[case.id] for case in self.cases]
-
-    def _interrupted(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.subject.stop()
 
     def _try(self, case: Case, place: Place, folder: str) -> Result:
         for ability in case.needs - self.subject.able:
@@ -268,8 +264,9 @@ class _Attempt:
             return failed, seen
         if clear:
             return failed, "the probe came in the clear"
-        for request in self._leaked():
-            return failed, f"{request.url} came in the clear, of a Known HSTS Host"
+        leaked = self._leaked()
+        if leaked is not None:
+            return failed, f"{leaked.url} came in the clear, of a Known HSTS Host"
         if case.expected == "nothing":
             return (failed, "a request was sent, and none was to be") if secure else ("OK", "nothing was sent")
         if not secure:
@@ -303,20 +300,15 @@ class _Attempt:
         log = self._place.lab.requests
         return bool(before and learned and probe) and log.index(probe[0]) < log.index(learned[0])
 
-    def _leaked(self) -> list[Request]:
+    def _leaked(self) -> Request | None:
         """What else came in the clear of the probe's host after it had spoken over https: a robots.txt, say."""
-        urls = [
-            self._case.urls[-1],
-            *(answer.get("redirect", "") for made in self._case.sites for answer in made.answers.values()),
-        ]
-        host = urlsplit(self._url(next((url for url in urls if "/probe" in url), urls[0]))).hostname
+        _, host = urls.parse(self._url(self._case.probe))
         heard = False
-        leaked = []
         for request in self._all():
             heard = heard or (not request.plaintext and request.target.startswith(f"/{self._key}/"))
             if heard and request.plaintext and request.host == host and "/probe" not in request.target:
-                leaked.append(request)
-        return leaked
+                return request
+        return None
 
     def _unseen(self, probe: Sequence[Request]) -> str:
         """What the case could not show of this client, for it did not come so far."""

@@ -96,6 +96,14 @@ class Case(NamedTuple):
         return [url for some in found for url in some]
 
     @property
+    def probe(self) -> str:
+        """The URL that the verdict is about: the last that is fetched, or that to which it redirects."""
+        redirects: list[str] = [
+            answer.get("redirect", "") for made in self.sites for answer in made.answers.values()
+        ]
+        return next(url for url in (self.urls[-1], *redirects) if "/probe" in url)
+
+    @property
     def body(self) -> str | None:
         """What the probe has to bring along as a POST."""
         return next((step.body for step in self.steps if isinstance(step, Visit) and step.body), None)

@@ -32,11 +32,26 @@ _TOLD = 2000
 _INTERPRETERS = ("python", "node", "ruby", "perl", "php", "sh", "bash", "deno", "bun")
 
 
+class Running:
+    """The programs that run in one audit, so that whatever interrupts it can end them."""
+
+    def __init__(self) -> None:
+        self.processes: set[subprocess.Popen[Any]] = set()
+        self.stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Kill what runs, and let nothing go on that begins from here on."""
+        self.stopped.set()
+        for process in list(self.processes):
+            _kill(process)
+
+
 class Place(NamedTuple):
-    """Where a client runs: the lab, and a sealed room if there is one."""
+    """Where a client runs: the lab, a sealed room if there is one, and what else runs in the same audit."""
 
     lab: Lab
     room: Room | None
+    running: Running
 
 
 class Session(ABC):
@@ -84,9 +99,6 @@ class Subject(ABC):
     @abstractmethod
     def session(self, place: Place, workdir: str) -> Session:
         """Begin with an empty state; `workdir` is an empty folder."""
-
-    def stop(self) -> None:  # noqa: B027 - most do nothing that lasts
-        """End at once whatever runs: nobody waits for it any more."""
 
 
 class CommandSubject(Subject):
@@ -137,14 +149,6 @@ class CommandSubject(Subject):
         several = "{urls}" in self.command or (self.client.several and "{url}" in self.command)
         abilities: list[Ability] = ["several"] if several else []
         self.able = frozenset([*abilities, "post"] if self.posting else abilities)
-        self.running: set[subprocess.Popen[Any]] = set()
-        self.stopped = threading.Event()
-
-    def stop(self) -> None:
-        """Kill what runs, and start nothing any more."""
-        self.stopped.set()
-        for process in list(self.running):
-            _kill(process)
 
     def session(self, place: Place, workdir: str) -> Session:
         """Begin with an empty state."""
@@ -190,13 +194,13 @@ class _Runs(Session):
 
     def wait(self, seconds: float) -> None:
         """Wait for the clock."""
-        self._subject.stopped.wait(seconds)
+        self._place.running.stopped.wait(seconds)
 
     def _run(self, command: Sequence[str], urls: Sequence[str], body: str = "") -> str | None:
         self.wait(max(0.0, self._last + GAP - time.monotonic()))
         words = self._words(command, urls, body)
         self.commands.append(shlex.join(words))
-        room, running = self._place.room, self._subject.running
+        room, running = self._place.room, self._place.running
         options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         options |= {"env": self._environment(), "start_new_session": True}
         with _Tail() as errors:
@@ -205,9 +209,9 @@ class _Runs(Session):
                 process = room.popen(words, **options) if room else subprocess.Popen(words, **options)  # noqa: S603
             except (LabError, OSError) as error:
                 return f"it cannot be run: {error}"
-            running.add(process)
+            running.processes.add(process)
             try:
-                if self._subject.stopped.is_set():
+                if running.stopped.is_set():
                     return "the audit was interrupted"
                 status = self._ended(process)
             finally:
@@ -215,7 +219,7 @@ class _Runs(Session):
                     room.end(process)
                 _kill(process)
                 process.wait()
-                running.discard(process)
+                running.processes.discard(process)
                 self._last = time.monotonic()
         told = errors.text.strip()
         if not self._failed:
@@ -227,7 +231,7 @@ class _Runs(Session):
         return f"it was ended by signal {-status}" if status < 0 else None
 
     def _words(self, command: Sequence[str], urls: Sequence[str], body: str) -> list[str]:
-        lab, room = self._place
+        lab, room, _ = self._place
         port = 80 if room else lab.http_port
         fill = {
             "{url}": urls[0],
@@ -252,7 +256,7 @@ class _Runs(Session):
         return words
 
     def _environment(self) -> dict[str, str]:
-        lab, room = self._place
+        lab, room, _ = self._place
         own = {"HOME": self._workdir}
         if locale.getencoding().lower() != "utf-8":  # curl, wget take no other letters then
             own["LC_ALL"] = "C.UTF-8"

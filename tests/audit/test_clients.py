@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from hstssim.audit import CASES, Audit, CallableSubject, CommandSubject, preset, report
+from hstssim.audit.subject import Place, Session
 from hstssim.errors import AuditError
 from hstssim.profile import PROFILES
 from tests.programs import need
@@ -129,21 +130,30 @@ def test_urls_that_come_in_another_order_are_not_judged() -> None:
 
 def test_what_interrupts_an_audit_ends_its_programs() -> None:
     hang = f"{HONEST}\nif 'note' not in sys.argv[2]: import time; time.sleep(600)\nbrowser.navigate(sys.argv[2])"
-    subject = CommandSubject([sys.executable, "-c", hang, "{store}", "{url}"], timeout=600)
+    places: list[Place] = []
+
+    class Seen(CommandSubject):
+        def session(self, place: Place, workdir: str) -> Session:
+            places.append(place)
+            return super().session(place, workdir)
+
+    subject = Seen([sys.executable, "-c", hang, "{store}", "{url}"], timeout=600)
     began = threading.Event()
 
     def stop() -> None:
         began.wait()
-        while not subject.running:
+        while not places[-1].running.processes:
             time.sleep(0.01)
-        subject.stop()
+        places[-1].running.stop()
 
     stopping = threading.Thread(target=stop)
     stopping.start()
     results = Audit(subject, ["note", "expiry"], sealed=False).run(lambda _: began.set())
     stopping.join()
     assert [result.verdict for result in results] == ["OK", "NOT RUN"], results
-    assert subject.running == set()
+    assert places[-1].running.processes == set()
+    [again] = Audit(subject, ["note"], sealed=False).run()
+    assert again.verdict == "OK", again
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("[0-9]*.md"))
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-_KEPT = ("image/png", "text/html", "text/plain")
 
 
 def text(name: str) -> Any:
