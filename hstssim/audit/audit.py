@@ -96,7 +96,10 @@ class Audit:
         wanted = list(dict.fromkeys(CASES if cases is None else cases))
         for name in wanted:
             if name not in CASES:
-                raise AuditError(f"a case is one of {', '.join(CASES)}; seen {short(name)}")
+                some = ", ".join([*CASES][:3])
+                raise AuditError(
+                    f"a case is one of {some} … ({len(CASES)} in all: hstssim audit --list); seen {short(name)}"
+                )
         self.cases = [CASES[name] for name in wanted]
         self._sealed = sealed
         self._profile = profile

@@ -35,7 +35,9 @@ class _Parser(ArgumentParser):
         place = words.index("--") if "--" in words else len(words)
         parsed, rest = super().parse_known_args(words[:place], namespace)
         if rest or parsed.command:
-            self.error(f"a command and its arguments stand after `--`; seen {[*rest, *parsed.command][0]!r}")
+            word = [*rest, *parsed.command][0]
+            option = f"there is no option {word.partition('=')[0]}, and " if word.startswith("--") else ""
+            self.error(f"{option}a command and its arguments stand after `--`; seen {word!r}")
         parsed.command = words[place + 1 :]
         return parsed, rest
 
