@@ -154,7 +154,10 @@ td.cell button:focus-visible { outline: 2px solid currentColor }
 small { opacity: .75 }
 dialog { max-width: min(46rem, 92vw); border: 1px solid var(--line); border-radius: 6px; background: var(--back);
   color: var(--text) } dialog pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 13px }
-@media (max-width: 600px) { body { margin: .75rem } .requirement { display: none } }
+tbody th { position: sticky; left: 0; background: var(--back); white-space: nowrap }
+thead th:first-child { left: 0; z-index: 1 } .requirement { min-width: 18rem }
+@media (max-width: 600px) { body { margin: .75rem } .requirement { display: none }
+  tbody th { white-space: normal } }
 """
 _SCRIPT = """
 const data = JSON.parse(document.getElementById("data").textContent), drawer = document.querySelector("dialog")
